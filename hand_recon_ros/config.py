@@ -1,0 +1,187 @@
+"""The one configuration object: every option of the core with its default, meaning and range.
+
+ROS parameters, YAML files and ``--set key=value`` mirror it by dotted names (``fit.hand_length_m``);
+``options()`` lists them, so that no default is written twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Which hands are looked for, and by what."""
+
+    front_end: str = _option(
+        "mediapipe", "Detector and key point estimator.", choices=("mediapipe",)
+    )
+    max_hands: int = _option(2, "Most hands in a frame.", low=1, high=8)
+    min_score: float = _option(0.5, "Least score of a new hand.", low=0.0, high=1.0)
+    min_tracking_score: float = _option(0.5, "Least score to follow a hand.", low=0.0, high=1.0)
+    mirrored: bool = _option(False, "The images are mirrored (selfie view): swap the sides.")
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Used only where no calibration is given."""
+
+    hfov_deg: float = _option(
+        60.0, "Horizontal field of view assumed without a calibration, degrees.", low=2, high=170
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The hand model: the embedded one, or the user's licensed MANO files."""
+
+    right_path: str = _option("", "MANO_RIGHT.pkl of the user; empty = embedded model.")
+    left_path: str = _option("", "MANO_LEFT.pkl of the user; empty = embedded model.")
+    fix_left_shapedirs: bool = _option(
+        True, "Negate x of the left shapedirs where the file repeats the right hand's sign."
+    )
+    tips: str = _option(
+        "manopth",
+        "Finger tip vertices of a user's MANO file.",
+        choices=("smplx", "freihand", "manopth"),
+    )
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """MANO fit: residual weights are 1/sigma of each term."""
+
+    hand_length_m: float = _option(
+        0.0,
+        "Length of the user's flat hand, wrist joint to middle finger tip, metres; "
+        "0 = unknown: an adult's size is assumed and distance is only as right as that.",
+        low=0.0,
+        high=0.3,
+    )
+    max_iterations: int = _option(20, "Most steps of a cold start.", low=1, high=200)
+    max_iterations_warm: int = _option(4, "Most steps from the last frame.", low=1, high=50)
+    sigma_px: float = _option(
+        2.0, "Noise of a fully confident key point at 720p, px.", low=0.1, high=50.0
+    )
+    sigma_prior_m: float = _option(
+        0.012, "Noise of the front end's relative 3D, metres; 0 = not used.", low=0.0, high=1.0
+    )
+    limits_weight: float = _option(1.0, "Weight of the joint limits.", low=0.0, high=100.0)
+    collision_weight: float = _option(
+        1.0, "Weight against fingers and hands that pass through each other.", low=0.0, high=100.0
+    )
+    temporal_weight: float = _option(
+        1.0, "Weight that ties a frame to the last one.", low=0.0, high=100.0
+    )
+    pose_weight: float = _option(1.0, "Weight of the pose prior.", low=0.0, high=100.0)
+    shape_weight: float = _option(1.0, "Weight of the shape prior.", low=0.0, high=100.0)
+    shape_frames: int = _option(
+        30, "Confident frames from which a person's hand shape is estimated.", low=1, high=1000
+    )
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Kalman filter over MANO parameters, and smoothing of the joints."""
+
+    kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
+    position_noise: float = _option(
+        3.0, "Process noise: wrist acceleration, m/s^2.", low=1e-3, high=1e3
+    )
+    rotation_noise: float = _option(
+        30.0, "Process noise: wrist angular acceleration, rad/s^2.", low=1e-3, high=1e4
+    )
+    pose_noise: float = _option(
+        60.0, "Process noise: finger joint acceleration, rad/s^2.", low=1e-3, high=1e4
+    )
+    measurement_scale: float = _option(
+        1.0, "Scale of the fit's own covariance as measurement noise.", low=1e-3, high=1e3
+    )
+    gate_sigma: float = _option(
+        5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0
+    )
+    max_predict_s: float = _option(
+        0.25, "How long a lost hand is predicted before it is dropped, seconds.", low=0.0, high=5.0
+    )
+    min_hits: int = _option(
+        2, "Frames in a row that a new hand must be seen in before it counts.", low=1, high=30
+    )
+    smoothing: str = _option(
+        "savgol",
+        "Smoothing of the joint trajectories.",
+        choices=("savgol", "one_euro", "none"),
+    )
+    savgol_window: int = _option(5, "Savitzky-Golay window, frames (odd).", low=3, high=51)
+    savgol_order: int = _option(2, "Savitzky-Golay polynomial order.", low=0, high=9)
+    one_euro_min_cutoff: float = _option(
+        4.0, "One-Euro cut-off frequency at rest, Hz.", low=1e-3, high=1e3
+    )
+    one_euro_beta: float = _option(0.7, "One-Euro speed coefficient.", low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All options of the core. ``Config()`` holds the defaults.
+
+    Attributes:
+        device: where torch models run.
+    """
+
+    device: str = _option(
+        "auto",
+        "Where torch models run: auto = CUDA if there is one.",
+        choices=("auto", "cpu", "cuda"),
+    )
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its dotted name, type, default, meaning and allowed values."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+
+class ConfigError(ValueError):
+    """An option is unknown or has a bad value; the message names it and the remedy."""
+
+
+def options() -> list[Option]:
+    """Every option of ``Config``, in order, by dotted name."""
+    return list(_walk(Config(), ""))
+
+
+def _walk(section: Any, prefix: str) -> Any:
+    for f in dataclasses.fields(section):
+        value = getattr(section, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from _walk(value, f"{prefix}{f.name}.")
+        else:
+            m = f.metadata
+            yield Option(
+                prefix + f.name, type(value), value, m["help"], m["low"], m["high"], m["choices"]
+            )

@@ -1,0 +1,1 @@
+"""The hand model, its priors and the fit."""

@@ -1,0 +1,1 @@
+"""ROS adapters: the only folder that imports rclpy and messages."""

@@ -1,0 +1,1 @@
+"""Tracks, the Kalman filter and the smoothing of joint trajectories."""
