@@ -45,6 +45,7 @@ class Camera:
     assumed: bool = False
 
     def __post_init__(self) -> None:
+        """Check and normalise the arrays."""
         K = np.asarray(self.K, dtype=np.float64)
         D = np.asarray(self.D, dtype=np.float64).reshape(-1)
         if self.width <= 0 or self.height <= 0:
@@ -110,7 +111,7 @@ class Camera:
             xy = cv2.fisheye.undistortPoints(flat, self.K, self.D)
         else:
             criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-10)
-            xy = cv2.undistortPointsIter(flat, self.K, self.D, None, None, criteria)
+            xy = cv2.undistortPointsIter(flat, self.K, self.D, np.eye(3), np.eye(3), criteria)
         return np.asarray(xy, dtype=np.float64).reshape(points.shape)
 
     def resized(self, width: int, height: int) -> Camera:

@@ -1,7 +1,7 @@
 """The one configuration object: every option of the core with its default, meaning and range.
 
-ROS parameters, YAML files and ``--set key=value`` mirror it by dotted names (``fit.hand_length_m``);
-``options()`` lists them, so that no default is written twice.
+ROS parameters, YAML files and ``--set key=value`` mirror it by dotted names such as
+``fit.hand_length_m``; ``options()`` lists them, so that no default is written twice.
 """
 
 from __future__ import annotations
