@@ -119,6 +119,16 @@ class Camera:
         scale = np.diag([width / self.width, height / self.height, 1.0])
         return Camera(width, height, scale @ self.K, self.D, self.model, self.assumed)
 
+    def mirrored(self) -> Camera:
+        """The camera of the image flipped left to right."""
+        K = self.K.copy()
+        K[0, 2] = self.width - 1 - K[0, 2]
+        K[0, 1] = -K[0, 1]
+        D = self.D.copy()
+        if self.model != "equidistant" and D.size >= 4:
+            D[3] = -D[3]  # p2 bends along x; the other terms are even in x
+        return Camera(self.width, self.height, K, D, self.model, self.assumed)
+
     @property
     def fx(self) -> float:
         """Horizontal focal length, px."""

@@ -34,6 +34,12 @@ class DetectorConfig:
     min_score: float = _option(0.5, "Least score of a new hand.", low=0.0, high=1.0)
     min_tracking_score: float = _option(0.5, "Least score to follow a hand.", low=0.0, high=1.0)
     mirrored: bool = _option(False, "The images are mirrored (selfie view): swap the sides.")
+    complexity: int = _option(
+        1, "Size of the front end's models: 0 = faster, 1 = more exact.", low=0, high=1
+    )
+    search_interval: int = _option(
+        6, "Frames between searches for a further hand while one is followed.", low=1, high=300
+    )
 
 
 @dataclass(frozen=True)
@@ -100,16 +106,38 @@ class FilterConfig:
 
     kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = _option(
-        3.0, "Process noise: wrist acceleration, m/s^2.", low=1e-3, high=1e3
+        0.5,
+        "Process noise of the fastest motion model, wrist: root density of the acceleration, "
+        "m/s^1.5.",
+        low=1e-3,
+        high=1e3,
     )
     rotation_noise: float = _option(
-        30.0, "Process noise: wrist angular acceleration, rad/s^2.", low=1e-3, high=1e4
+        8.0, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
     )
     pose_noise: float = _option(
-        60.0, "Process noise: finger joint acceleration, rad/s^2.", low=1e-3, high=1e4
+        8.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
+    )
+    still_noise_ratio: float = _option(
+        0.05, "Process noise of the stillest motion model over the fastest.", low=1e-4, high=1.0
+    )
+    motion_switch_s: float = _option(
+        0.7, "Mean time between changes of the motion model, seconds.", low=1e-2, high=100.0
+    )
+    motion_evidence: float = _option(
+        0.3,
+        "Exponent of the likelihood that chooses the motion model; lower is calmer.",
+        low=1e-3,
+        high=1.0,
+    )
+    velocity_decay_s: float = _option(
+        0.3, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
+    )
+    shape_smoothing_s: float = _option(
+        0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
     )
     measurement_scale: float = _option(
-        1.0, "Scale of the fit's own covariance as measurement noise.", low=1e-3, high=1e3
+        1.0, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
     )
     gate_sigma: float = _option(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0
@@ -170,9 +198,9 @@ class ConfigError(ValueError):
     """An option is unknown or has a bad value; the message names it and the remedy."""
 
 
-def options() -> list[Option]:
-    """Every option of ``Config``, in order, by dotted name."""
-    return list(_walk(Config(), ""))
+def options(section: Any = None) -> list[Option]:
+    """Every option of ``section`` (default: all of ``Config``), in order, by dotted name."""
+    return list(_walk(Config() if section is None else section, ""))
 
 
 def _walk(section: Any, prefix: str) -> Any:

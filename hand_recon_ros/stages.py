@@ -22,6 +22,9 @@ class Detector(Protocol):
     def reset(self) -> None:
         """Forget earlier frames."""
 
+    def close(self) -> None:
+        """Free the models."""
+
 
 @runtime_checkable
 class KeypointEstimator(Protocol):
@@ -33,6 +36,9 @@ class KeypointEstimator(Protocol):
     def reset(self) -> None:
         """Forget earlier frames."""
 
+    def close(self) -> None:
+        """Free the models."""
+
 
 @runtime_checkable
 class Regressor(Protocol):
@@ -43,3 +49,6 @@ class Regressor(Protocol):
 
     def reset(self) -> None:
         """Forget earlier frames."""
+
+    def close(self) -> None:
+        """Free the models."""

@@ -1,0 +1,136 @@
+"""The ``hand_recon`` command. Heavy imports wait until a sub-command runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hand_recon_ros.config import Config
+
+DONE, SOME_SKIPPED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    0 = done, 1 = done but some input could not be read, 2 = cannot be done, 130 = interrupted
+    (what was done until then is kept).
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="hand_recon: %(levelname)s: %(message)s")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("hand_recon: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, ImportError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"hand_recon: error: {error}", file=sys.stderr)
+        return BAD_USE
+
+
+def _interrupt(number: int, stack: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hand_recon", description="3D hands (MANO) from one RGB camera."
+    )
+    parser.add_argument("--version", action="version", version=f"hand_recon {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    video = commands.add_parser(
+        "video", help="a video file, or a webcam by its number", description="Follow hands."
+    )
+    video.add_argument("source", metavar="FILE|INDEX", help="video file or webcam number")
+    images = commands.add_parser(
+        "images", help="photographs, each on its own", description="Every image on its own."
+    )
+    images.add_argument("source", metavar="FILE|DIR", nargs="+", help="images or folders of them")
+
+    for command in (video, images):
+        _add_common_options(command)
+    return parser
+
+
+def _add_common_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-o", "--output", metavar="DIR", required=True, type=Path, help="where the results go"
+    )
+    command.add_argument(
+        "--camera",
+        metavar="FILE",
+        help="calibration: ROS camera_info YAML or JSON with K and D (default: assume 60 degrees)",
+    )
+    command.add_argument("--config", metavar="YAML", help="options of the reconstruction")
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="one option, e.g. fit.hand_length_m=0.19 (repeatable)",
+    )
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where torch runs")
+    command.add_argument("--save-video", action="store_true", help="write DIR/overlay.mp4")
+    command.add_argument("--save-images", action="store_true", help="write DIR/overlay/*.jpg")
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("hand-recon-ros")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _run(options: argparse.Namespace) -> int:
+    from hand_recon_ros.io.cameras import load_cameras
+    from hand_recon_ros.io.frames import Images, open_video
+    from hand_recon_ros.offline import reconstruct
+
+    config = _config(options)
+    cameras = load_cameras(options.camera, config.camera.hfov_deg)
+    static = options.command == "images"
+    open_source = Images if static else open_video
+    with open_source(options.source, cameras) as source:
+        summary = reconstruct(
+            source,
+            config,
+            options.output,
+            static=static,
+            save_video=options.save_video,
+            save_images=options.save_images,
+        )
+    print(summary)
+    if summary.interrupted:
+        return INTERRUPTED
+    return SOME_SKIPPED if summary.skipped else DONE
+
+
+def _config(options: argparse.Namespace) -> Config:
+    import dataclasses
+
+    from hand_recon_ros.config import Config
+    from hand_recon_ros.config_io import apply_overrides, config_from_yaml
+
+    config = config_from_yaml(options.config) if options.config else Config()
+    config = apply_overrides(config, options.overrides)
+    if options.device:
+        config = dataclasses.replace(config, device=options.device)
+    return config
+
+
+if __name__ == "__main__":
+    sys.exit(main())

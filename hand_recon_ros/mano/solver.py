@@ -1,0 +1,102 @@
+"""Levenberg-Marquardt over a batch of hands, each with its own damping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.mano.kinematics import POSITION
+from hand_recon_ros.mano.residuals import Evaluation, FitProblem, Kernels
+from hand_recon_ros.mano.states import HandStates
+from hand_recon_ros.types import Array
+
+_START_DAMPING, _MIN_DAMPING, _MAX_DAMPING = 1e-3, 1e-6, 1e8
+_ENOUGH = 0.01
+"""Stop when a step promises to lower the cost (half a chi-square) by less than this."""
+_MAX_TURN = 0.7
+"""Longest step of any angle, rad: beyond it the linearisation means nothing."""
+_MAX_APPROACH = 0.4
+"""Longest step of the wrist, as a share of its distance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Where the minimisation of B hands ended.
+
+    Attributes:
+        evaluation: residuals there.
+        kernels: robust kernels there.
+        cost: (B,) at these kernels.
+        iterations: (B,) steps tried.
+        converged: (B,) no step promised anything more.
+    """
+
+    evaluation: Evaluation
+    kernels: Kernels
+    cost: Array
+    iterations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+
+
+def minimise(problem: FitProblem, start: HandStates, max_iterations: int) -> Minimum:
+    """Minimise from ``start``; never fails, at worst it returns the start itself."""
+    e = problem.evaluate(start)
+    kernels = problem.kernels(e)
+    cost = problem.cost(e, kernels)
+    count = len(cost)
+    damping = np.full(count, _START_DAMPING)
+    iterations = np.zeros(count, dtype=np.int64)
+    active = np.isfinite(cost)
+    equations = None
+    for _ in range(max_iterations):
+        if not active.any():
+            break
+        if equations is None:
+            equations = problem.normal_equations(e, kernels)
+        H, g = equations
+        step = _solve(H, g, damping)
+        gain = -0.5 * np.einsum("bi,bi->b", step, g)
+        active = active & (gain > _ENOUGH)
+        if not active.any():
+            break
+        iterations += active
+        step = _shortened(step, e.state.position) * active[:, None]
+        trial = problem.evaluate(e.state.moved(step, problem.free_betas))
+        trial_cost = problem.cost(trial, kernels)
+        better = active & (trial_cost < cost)
+        damping = np.where(better, damping * 0.1, damping * 10.0)
+        np.clip(damping, _MIN_DAMPING, None, out=damping)
+        active = active & (damping < _MAX_DAMPING)
+        if better.any():
+            if better.all():
+                e = trial
+            else:
+                e = problem.evaluate(trial.state.where(better, e.state))
+            kernels = problem.kernels(e)
+            cost = problem.cost(e, kernels)
+            equations = None
+    return Minimum(e, kernels, cost, iterations, np.isfinite(cost) & ~active)
+
+
+def _solve(H: Array, g: Array, damping: Array) -> Array:
+    """Damped step (B, n); zero for a hand whose equations cannot be solved."""
+    n = H.shape[1]
+    damped = H.copy()
+    damped.reshape(len(H), -1)[:, :: n + 1] *= 1.0 + damping[:, None]
+    try:
+        step = np.linalg.solve(damped, -g[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        step = np.full_like(g, np.nan)
+        for b in range(len(H)):
+            step[b] = np.linalg.lstsq(damped[b], -g[b], rcond=None)[0]
+    return np.where(np.isfinite(step).all(axis=1, keepdims=True), step, 0.0)
+
+
+def _shortened(step: Array, position: Array) -> Array:
+    turn = np.abs(step[:, 3:51]).max(axis=1)
+    approach = np.abs(step[:, POSITION]).max(axis=1)
+    allowed = _MAX_APPROACH * np.maximum(position[:, 2], 0.1)
+    length = np.maximum(np.maximum(turn / _MAX_TURN, approach / allowed), 1.0)
+    return np.asarray(step / length[:, None])

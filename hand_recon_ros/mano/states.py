@@ -1,0 +1,141 @@
+"""State, measurements and models of a batch of hands under fit, as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.mano.collision import SphereHand
+from hand_recon_ros.mano.data import HandModelData
+from hand_recon_ros.mano.kinematics import BETAS, POSITION, HandSkeleton
+from hand_recon_ros.mano.priors import Anatomy
+from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class HandStates:
+    """Current estimate of B hands.
+
+    Attributes:
+        position: (B, 3) wrist joint, camera frame, m.
+        orientation: (B, 3, 3) camera from wrist.
+        pose: (B, 15, 3, 3) joint rotations, MANO order.
+        betas: (B, 10).
+        scale: (B,) true size over that of the relative 3D.
+    """
+
+    position: Array
+    orientation: Array
+    pose: Array
+    betas: Array
+    scale: Array
+
+    def moved(self, step: Array, free_betas: bool) -> HandStates:
+        """Take a step (B, columns) along the tangents."""
+        count = len(step)
+        turns = exp_so3(step[:, 3:51].reshape(count, 16, 3))
+        return HandStates(
+            self.position + step[:, POSITION],
+            turns[:, 0] @ self.orientation,
+            self.pose @ turns[:, 1:],
+            self.betas + step[:, BETAS] if free_betas else self.betas,
+            self.scale + step[:, -1],
+        )
+
+    def take(self, index: NDArray[np.int64]) -> HandStates:
+        """The hands of ``index`` (may repeat)."""
+        return HandStates(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def where(self, mask: NDArray[np.bool_], other: HandStates) -> HandStates:
+        """These hands where ``mask`` (B,) is set, the other ones elsewhere."""
+        merged = []
+        for f in fields(self):
+            mine = getattr(self, f.name)
+            at = mask.reshape(-1, *(1,) * (mine.ndim - 1))
+            merged.append(np.where(at, mine, getattr(other, f.name)))
+        return HandStates(*merged)
+
+    @classmethod
+    def resting(cls) -> HandStates:
+        """One flat hand at the origin (B = 1)."""
+        pose = np.tile(np.eye(3), (1, 15, 1, 1))
+        return cls(np.zeros((1, 3)), pose[:, 0], pose, np.zeros((1, 10)), np.ones(1))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[HandStates]) -> HandStates:
+        """Several batches as one."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What is known of B hands in this frame; points in the order of ``kinematics``.
+
+    Attributes:
+        rays: (B, 21, 2) undistorted key points x/z, y/z; anything where invalid.
+        whitening: (B, 21, 2, 2) pixels a ray unit times confidence / sigma; 0 where invalid.
+        relative: (B, 21, 3) relative 3D; anything where absent.
+        relative_weight: (B, 21, 3) 1 / sigma along each axis; 0 where absent.
+        last: states predicted from the frames before; anything where absent.
+        last_angles: (B, 15, 3) their joint angles.
+        last_precision: (B, 4) 1 / sigma^2 of their position, orientation, angles and betas.
+        free_betas: (B,) 1 where the shape is estimated, 0 where it is held.
+    """
+
+    rays: Array
+    whitening: Array
+    relative: Array
+    relative_weight: Array
+    last: HandStates
+    last_angles: Array
+    last_precision: Array
+    free_betas: Array
+
+    def without_last(self) -> Measurements:
+        """The same without any tie to the last frame."""
+        return replace(self, last_precision=np.zeros_like(self.last_precision))
+
+    def take(self, index: NDArray[np.int64]) -> Measurements:
+        """The hands of ``index`` (may repeat)."""
+        parts = {
+            f.name: self.last.take(index) if f.name == "last" else getattr(self, f.name)[index]
+            for f in fields(self)
+        }
+        return Measurements(**parts)
+
+
+@dataclass(frozen=True, slots=True)
+class HandConstants:
+    """What the fit reads off the models of B hands."""
+
+    skeleton: HandSkeleton
+    anatomy: Anatomy
+    spheres: SphereHand
+
+    @classmethod
+    def of(cls, model: HandModelData) -> HandConstants:
+        """The constants of one model (B = 1)."""
+        return cls(HandSkeleton.of(model), Anatomy.of(model), SphereHand.of(model))
+
+    @classmethod
+    def stack(cls, parts: Sequence[HandConstants]) -> HandConstants:
+        """Several hands as one batch."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            HandSkeleton.stack([p.skeleton for p in parts]),
+            Anatomy(*(np.concatenate([getattr(p.anatomy, n) for p in parts]) for n in ("axes", "mean"))),
+            SphereHand(
+                *(np.concatenate([getattr(p.spheres, n) for p in parts]) for n in ("radii", "least"))
+            ),
+        )
+
+    def take(self, index: NDArray[np.int64]) -> HandConstants:
+        """The hands of ``index`` (may repeat)."""
+        return HandConstants(
+            self.skeleton.take(index), self.anatomy.take(index), self.spheres.take(index)
+        )

@@ -1,0 +1,312 @@
+"""The ROS node: images and camera_info in, hands out. A thin shell round the chain."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo
+
+from diagnostic_msgs.msg import DiagnosticArray
+from hand_recon_ros.config import Config, ConfigError
+from hand_recon_ros.nodes.camera_source import CameraSource
+from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
+from hand_recon_ros.nodes.image_source import MESSAGES, Arrival, ImageSource
+from hand_recon_ros.nodes.outputs import Outputs
+from hand_recon_ros.nodes.parameters import (
+    NODE_ARGUMENTS,
+    NodeConfig,
+    declare_parameters,
+    is_dynamic,
+    read_config,
+)
+from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.nodes.slot import Worker
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+def _reconstructor(config: Config) -> Any:
+    from hand_recon_ros.pipeline import HandReconstructor  # heavy: not before configure
+
+    return HandReconstructor(config)
+
+
+class HandReconNode(LifecycleNode):
+    """Lifecycle node: configure loads the models, activate listens, cleanup frees everything.
+
+    The executor's thread only puts images into a slot; one worker thread decodes, reconstructs and
+    publishes the newest. Nothing that an image holds can stop the node: it is reported once,
+    shown on ``/diagnostics``, and the next image is tried.
+    """
+
+    def __init__(
+        self,
+        name: str = "hand_recon_node",
+        *,
+        reconstructor_factory: Callable[[Config], Any] = _reconstructor,
+        **node_arguments: Any,
+    ) -> None:
+        """Declare the parameters, and configure and activate unless ``autostart`` is false.
+
+        Args:
+            name: of the node.
+            reconstructor_factory: makes the chain, by default ``HandReconstructor``.
+            node_arguments: passed on to rclpy's node.
+
+        Raises:
+            ConfigError: a parameter is unknown or has a bad value.
+        """
+        super().__init__(name, **NODE_ARGUMENTS, **node_arguments)
+        self._factory = reconstructor_factory
+        self._chain: Any = None
+        self._outputs: Outputs | None = None
+        self._source: ImageSource | None = None
+        self._worker: Worker[Arrival] | None = None
+        self._inputs: list[Subscription] = []
+        self._warned = 0
+        self._problems = Problems(self.get_logger())
+        self._statistics = Statistics()
+        self._config, self._node_config = Config(), NodeConfig()
+        declare_parameters(self)
+        self.add_post_set_parameters_callback(self._parameters_changed)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
+        )
+        # Wall time: the node must report its state while simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(1.0, self._report, clock=steady)
+        if read_config(self)[1].autostart and self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    # Lifecycle. An exception out of these would finalise the node for good: they return FAILURE.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and load the models."""
+        self._problems.forget()
+        try:
+            self._config, self._node_config = read_config(self)
+            self._chain = self._factory(self._config)
+            self._outputs = Outputs(self, self._node_config, self._chain, self._problems)
+        except Exception as error:
+            self._free()
+            self._problems.report(
+                "configure",
+                f"cannot configure: {error} (the node stays unconfigured: set the parameter right "
+                "and configure again)",
+                "error",
+            )
+            return FAILURE
+        self._warned = 0
+        self._log_warnings()
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen to the camera."""
+        assert self._outputs is not None
+        self._statistics = Statistics()
+        config = self._node_config
+        info_topic = self.resolve_topic_name("camera_info")
+        cameras = CameraSource(
+            self._problems,
+            hfov_deg=self._config.camera.hfov_deg,
+            timeout_s=config.camera_info_timeout_s,
+            required=config.require_camera_info,
+            topic=info_topic,
+        )
+        topic = self._image_topic()
+        self._source = ImageSource(
+            config.image_transport, topic, config.camera_frame, cameras, self._problems
+        )
+        self._chain.reset()
+        self._outputs.start()
+        self._worker = Worker("hand_recon", self._work, self._failed)
+        qos = QoSProfile(depth=1, reliability=_RELIABILITY[config.image_reliability])
+        self._inputs = [
+            self.create_subscription(
+                CameraInfo, info_topic, cameras.update, QoSProfile(depth=1, reliability=_BEST_EFFORT)
+            ),
+            self.create_subscription(
+                MESSAGES[config.image_transport][0],
+                topic,
+                self._image_arrived,
+                qos,
+                raw=True,  # an image that is out of date when its turn comes is never unpacked
+                event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
+            ),
+        ]
+        self.get_logger().info(f"listening to {topic} and {info_topic} on {self._chain.device}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening and publishing."""
+        self._silence()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models."""
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything from whatever state."""
+        self._free()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Free everything and leave the graph."""
+        self._free()
+        super().destroy_node()
+
+    def _silence(self) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs = []
+        if self._worker is not None:
+            if not self._worker.stop():
+                self.get_logger().warning("the frame at hand takes long: not waiting for it")
+            self._worker = None
+        if self._outputs is not None:
+            self._outputs.stop()
+
+    def _free(self) -> None:
+        self._silence()
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            chain.close()
+
+    # Images: the first runs in the executor's thread, the others in the worker's.
+
+    def _image_arrived(self, data: bytes) -> None:
+        self._statistics.arrived()
+        if self._worker is not None:
+            self._worker.slot.put(Arrival(data, self.get_clock().now().nanoseconds))
+
+    def _work(self, arrival: Arrival) -> None:
+        assert self._source is not None
+        assert self._outputs is not None
+        picture = self._source.read(arrival)
+        if picture is None:
+            self._statistics.skipped += 1
+            return
+        if picture.restart:
+            self._chain.reset()
+        result = self._chain.process(picture.frame)
+        self._outputs.publish(picture, result)
+        now_s = self.get_clock().now().nanoseconds * 1e-9
+        self._statistics.published(now_s - picture.frame.stamp, now_s - arrival.received_ns * 1e-9)
+        self._problems.clear("chain")
+        self._log_warnings()
+
+    def _failed(self, error: Exception) -> None:
+        if not self.context.ok():
+            return  # shut down in the middle of a frame
+        self._statistics.failed += 1
+        self._problems.report("chain", f"a frame failed: {error!r}", "error")
+        self._chain.reset()
+
+    def _log_warnings(self) -> None:
+        for text in self._chain.warnings[self._warned :]:
+            self.get_logger().warning(text)
+        self._warned = len(self._chain.warnings)
+
+    # Health
+
+    def _report(self) -> None:
+        active = self._worker is not None
+        statistics, config = self._statistics, self._node_config
+        if active:
+            statistics.dropped = self._worker.slot.dropped  # type: ignore[union-attr]
+            if statistics.silence_s > config.stale_after_s:
+                what = "stream stale: no new image" if statistics.heard else "no image yet"
+                self._problems.report("stale", f"{what} on {self._image_topic()}")
+            else:
+                self._problems.clear("stale", at_once=True)
+        level, text = self._problems.summary()
+        values = {
+            "state": self._state_machine.current_state[1],
+            "device": getattr(self._chain, "device", "none"),
+            **statistics.values(),
+            "last error": self._problems.last_error,
+        }
+        self._diagnostics.publish(
+            diagnostics_message(
+                self.get_clock().now().to_msg(),
+                f"{self.get_name()}: hands",
+                self._image_topic(),
+                level,
+                text or values["state"],
+                values,
+            )
+        )
+
+    def _incompatible(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        topic = self._image_topic()
+        names = sorted(
+            {i.node_name for i in self.get_publishers_info_by_topic(topic)} or {"unknown"}
+        )
+        remedy = (
+            "set image_reliability to best_effort"
+            if policy == "RELIABILITY"
+            else f"change the publisher's {policy}"
+        )
+        self._problems.report(
+            "qos",
+            f"no images from {topic}: a publisher ({', '.join(names)}) offers an incompatible "
+            f"{policy}; {remedy}",
+            "error",
+        )
+
+    def _image_topic(self) -> str:
+        topic = self.resolve_topic_name("image")
+        return f"{topic}/compressed" if self._node_config.image_transport == "compressed" else topic
+
+    def _parameters_changed(self, changes: Sequence[Parameter]) -> None:
+        if self._outputs is not None and any(is_dynamic(change.name) for change in changes):
+            self._node_config = read_config(self)[1]
+            self._outputs.set_config(self._node_config)
+
+
+_BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
+_RELIABILITY = {"best_effort": _BEST_EFFORT, "reliable": ReliabilityPolicy.RELIABLE}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until it is interrupted."""
+    rclpy.init(args=arguments)
+    node: HandReconNode | None = None
+    code = 0
+    try:
+        node = HandReconNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except ConfigError as error:
+        rclpy.logging.get_logger("hand_recon_node").fatal(str(error))
+        code = 2
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the tidying
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

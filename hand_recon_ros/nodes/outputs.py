@@ -1,0 +1,124 @@
+"""What the node publishes: hands and transforms at once, markers and overlay behind them."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
+
+from hand_recon_ros.msg import HandArray
+from hand_recon_ros.nodes.convert import hand_array_message, transforms
+from hand_recon_ros.nodes.image_source import Picture
+from hand_recon_ros.nodes.markers import MarkerBuilder
+from hand_recon_ros.nodes.parameters import NodeConfig
+from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.nodes.slot import Worker
+from hand_recon_ros.skeleton import SIDES
+from hand_recon_ros.types import HandFrame
+
+
+def image_message(image: NDArray[np.uint8], header: Header) -> Image:
+    """Return an (H, W, 3) RGB array as a message."""
+    height, width = image.shape[:2]
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(image).data)  # the setter's fast path
+    return Image(
+        header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data
+    )
+
+
+class Outputs:
+    """The node's publishers.
+
+    Markers and overlay are for people: they are made only while somebody subscribes, in a thread
+    of their own that takes the newest result, so that they never hold up ``~/hands``.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, config: NodeConfig, reconstructor: Any, problems: Problems
+    ) -> None:
+        """Create the (still silent) publishers."""
+        self._node = node
+        self._reconstructor = reconstructor
+        self._problems = problems
+        self._views: Worker[tuple[Picture, HandFrame]] | None = None
+        self._hands = node.create_lifecycle_publisher(HandArray, "~/hands", QoSProfile(depth=5))
+        self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=100))
+        self._markers = node.create_lifecycle_publisher(
+            MarkerArray, "~/markers", QoSProfile(depth=1)
+        )
+        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", QoSProfile(depth=1))
+        self.set_config(config)
+
+    def set_config(self, config: NodeConfig) -> None:
+        """Take over parameters that may change while the node runs."""
+        self._config = config
+        self._builder = MarkerBuilder(config.markers)
+
+    def start(self) -> None:
+        """Start the thread that serves viewers."""
+        self._views = Worker("views", self._show, self._show_failed)
+
+    def stop(self) -> None:
+        """End the thread."""
+        if self._views is not None:
+            self._views.stop()
+            self._views = None
+
+    def destroy(self) -> None:
+        """Remove the publishers."""
+        for publisher in (self._hands, self._tf, self._markers, self._overlay):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def publish(self, picture: Picture, result: HandFrame) -> None:
+        """Publish the result of one picture."""
+        self._hands.publish(hand_array_message(result, picture.header, **self._defaults()))
+        if self._config.publish_tf and result.hands:
+            frames = transforms(result, picture.header, self._config.frame_prefix)
+            self._tf.publish(TFMessage(transforms=frames))
+        if self._views is not None and (self._wanted(self._markers) or self._wanted(self._overlay)):
+            self._views.slot.put((picture, result))
+
+    def _defaults(self) -> dict[str, str]:
+        """Names for an array without hands."""
+        config = getattr(self._reconstructor, "config", None)
+        models = getattr(self._reconstructor, "models", None)
+        names: dict[str, str] = {}
+        if config is not None and config.fit.hand_length_m > 0:
+            names["scale_source"] = "hand_length"
+        if models:
+            names["hand_model"] = ", ".join(sorted({model.name for model in models.values()}))
+        return names
+
+    @staticmethod
+    def _wanted(publisher: Any) -> bool:
+        return bool(publisher.get_subscription_count())
+
+    def _show(self, item: tuple[Picture, HandFrame]) -> None:
+        picture, result = item
+        chain = self._reconstructor
+        meshes = {hand.track_id: chain.vertices(hand) for hand in result.hands}
+        faces = {side: chain.faces(side) for side in SIDES}
+        if self._wanted(self._markers):
+            markers = self._builder.build(result, picture.header, meshes, faces)
+            if markers.markers:
+                self._markers.publish(markers)
+        if self._wanted(self._overlay):
+            from hand_recon_ros.rendering.overlay import draw_overlay
+
+            image = chain.prepare(picture.frame).image
+            drawn = draw_overlay(image, result, meshes, faces)
+            self._overlay.publish(image_message(drawn, picture.header))
+        self._problems.clear("views")
+
+    def _show_failed(self, error: Exception) -> None:
+        if self._node.context.ok():
+            self._problems.report("views", f"markers or overlay failed: {error!r}", "error")

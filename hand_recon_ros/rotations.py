@@ -1,0 +1,118 @@
+"""Rotations in plain numpy: SO(3) exponential and logarithm, its Jacobians, quaternions.
+
+All functions take any leading batch shape. Angles are radians. Names and signs follow Sola,
+Deray and Atchuthan, "A micro Lie theory for state estimation in robotics" (2018).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+_SMALL = 1e-6
+"""Squared angle below which a cancelling coefficient is replaced by its series."""
+_EYE = np.eye(3)
+_GENERATORS = np.zeros((3, 3, 3))
+for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+    _GENERATORS[_i, _k, _j], _GENERATORS[_i, _j, _k] = 1.0, -1.0
+_GENERATORS_FLAT = _GENERATORS.reshape(3, 9)
+
+
+def hat(w: ArrayLike) -> Array:
+    """Cross product matrices (..., 3, 3) of vectors (..., 3): hat(w) @ v = w x v."""
+    vector = np.asarray(w, dtype=np.float64)
+    return (vector @ _GENERATORS_FLAT).reshape(*vector.shape, 3)
+
+
+def exp_so3(w: ArrayLike) -> Array:
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) (Rodrigues)."""
+    vector = np.asarray(w, dtype=np.float64)
+    square, sine, cosine = _sine_cosine(vector)
+    R = vector[..., :, None] * (vector * cosine[..., None])[..., None, :]
+    R += ((vector * sine[..., None]) @ _GENERATORS_FLAT).reshape(R.shape)
+    R += (1.0 - cosine * square)[..., None, None] * _EYE
+    return R
+
+
+def log_so3(R: ArrayLike) -> Array:
+    """Axis-angle vectors (..., 3), angle 0..pi, of rotation matrices (..., 3, 3).
+
+    Accurate over the whole range, also at pi, where the sign of the axis is arbitrary.
+    """
+    q = matrix_to_quaternion(R)
+    length = np.sqrt(np.einsum("...i,...i->...", q[..., :3], q[..., :3]))
+    angle = 2.0 * np.arctan2(length, q[..., 3])
+    scale = np.divide(angle, length, out=np.full_like(length, 2.0), where=length > 1e-12)
+    return np.asarray(q[..., :3] * scale[..., None])
+
+
+def right_jacobian(w: ArrayLike) -> Array:
+    """J (..., 3, 3) with exp(w + d) = exp(w) exp(J d) to first order in d."""
+    vector = np.asarray(w, dtype=np.float64)
+    return left_jacobian(-vector)
+
+
+def left_jacobian(w: ArrayLike) -> Array:
+    """J (..., 3, 3) with exp(w + d) = exp(J d) exp(w) to first order in d."""
+    vector = np.asarray(w, dtype=np.float64)
+    square, sine, cosine = _sine_cosine(vector)
+    small = square < _SMALL
+    cubic = np.where(small, 1 / 6 - square / 120, (1.0 - sine) / np.where(small, 1.0, square))
+    J = vector[..., :, None] * (vector * cubic[..., None])[..., None, :]
+    J += ((vector * cosine[..., None]) @ _GENERATORS_FLAT).reshape(J.shape)
+    J += sine[..., None, None] * _EYE
+    return J
+
+
+def right_jacobian_inverse(w: ArrayLike) -> Array:
+    """Inverse of ``right_jacobian``: log(exp(w) exp(d)) = w + J d to first order in d.
+
+    Valid for angles below 2 pi.
+    """
+    vector = np.asarray(w, dtype=np.float64)
+    square, sine, cosine = _sine_cosine(vector)
+    small = square < _SMALL
+    safe = np.where(small, 1.0, square)
+    # 1/a^2 - (1 + cos a) / (2 a sin a), which is (1 - sin a / a / (2 (1 - cos a) / a^2)) / a^2
+    c = np.where(small, 1 / 12 + square / 720, (1.0 - sine / (2.0 * cosine)) / safe)
+    W = hat(vector)
+    return _EYE + 0.5 * W + c[..., None, None] * (W @ W)
+
+
+def matrix_to_quaternion(R: ArrayLike) -> Array:
+    """Unit quaternions (..., 4) as x, y, z, w with w >= 0 of rotation matrices (..., 3, 3).
+
+    Builds 4 q q^T, whose largest column gives q without cancellation (Bar-Itzhack 2000).
+    """
+    m = np.asarray(R, dtype=np.float64)
+    m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    q4 = np.empty((*m.shape[:-2], 4, 4))
+    q4[..., 0, 0] = 1.0 + m00 - m11 - m22
+    q4[..., 1, 1] = 1.0 - m00 + m11 - m22
+    q4[..., 2, 2] = 1.0 - m00 - m11 + m22
+    q4[..., 3, 3] = 1.0 + m00 + m11 + m22
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        q4[..., i, j] = q4[..., j, i] = m[..., i, j] + m[..., j, i]
+    for i, (j, k) in enumerate(((2, 1), (0, 2), (1, 0))):
+        q4[..., i, 3] = q4[..., 3, i] = m[..., j, k] - m[..., k, j]
+    best = np.argmax(np.einsum("...ii->...i", q4), axis=-1)
+    q = np.take_along_axis(q4, best[..., None, None], axis=-2)[..., 0, :]
+    q = q / np.sqrt(np.einsum("...i,...i->...", q, q))[..., None]
+    return np.asarray(np.where(q[..., 3:] < 0, -q, q))
+
+
+def quaternion_to_matrix(q: ArrayLike) -> Array:
+    """Rotation matrices (..., 3, 3) of quaternions (..., 4), x, y, z, w of any length but 0."""
+    unit = np.asarray(q, dtype=np.float64)
+    unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)
+    W = hat(unit[..., :3])
+    return np.asarray(_EYE + 2.0 * (unit[..., 3, None, None] * W + W @ W))
+
+
+def _sine_cosine(w: Array) -> tuple[Array, Array, Array]:
+    """Return a^2, sin(a)/a and (1 - cos a)/a^2 of the angles a = |w|, exact down to zero."""
+    square = np.asarray(np.einsum("...i,...i->...", w, w))
+    half = 0.5 * np.sqrt(np.maximum(square, 1e-30))
+    ratio = np.sin(half) / half  # by half angles nothing cancels
+    return square, ratio * np.cos(half), 0.5 * ratio * ratio
