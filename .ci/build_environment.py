@@ -178,7 +178,11 @@ def clean_environment() -> dict[str, str]:
 
 
 def make_overlay(distro: str | None) -> None:
-    """Build the messages into install/ and write install/environment.sh, its stamp."""
+    """Build the messages into install/ and write install/environment.sh, its stamp.
+
+    A finished overlay of the same interpreter is brought up to date in place, so that programs that
+    use it go on; any other is removed.
+    """
     installed = ("launch", "config", "rviz")
     inputs = [
         *(ROOT / name for name in ("CMakeLists.txt", "package.xml")),
@@ -186,12 +190,16 @@ def make_overlay(distro: str | None) -> None:
         *sorted(path for path in UNDERLAY.rglob("*") if path.is_file()),
         *sorted(str(path) for name in installed for path in (ROOT / name).rglob("*")),
     ]
-    state = f"# {digest([read_stamp(VENV / '.complete'), *inputs])}"
-    if read_stamp(ENVIRONMENT).startswith(state):
+    environment_stamp = read_stamp(VENV / ".complete")
+    base = f"# {environment_stamp.split()[0]} "
+    state = base + digest([environment_stamp, *inputs])
+    old = read_stamp(ENVIRONMENT)
+    if old.startswith(state):
         return
     print("setup: messages and overlay (about half a minute)", flush=True)
-    for folder in (BUILD, INSTALL):
-        shutil.rmtree(folder, ignore_errors=True)
+    if not old.startswith(base):
+        for folder in (BUILD, INSTALL):
+            shutil.rmtree(folder, ignore_errors=True)
     python, environment, packages = INTERPRETER, os.environ.copy(), [ROOT]
     if not distro:
         python = VENV_PYTHON
@@ -204,10 +212,11 @@ def make_overlay(distro: str | None) -> None:
     colcon = shutil.which("colcon", path=environment["PATH"])
     if colcon is None:
         raise SetupError(f"no colcon in {environment['PATH']}")
-    run([colcon, "build", *layout, "--cmake-args", *cmake], environment)
+    run([colcon, "--log-level", "error", "build", *layout, "--cmake-args", *cmake], environment)
     # Only the package, not the source tree, whose launch/ and config/ would pass for packages.
     link = BUILD / "python" / "hand_recon_ros"
-    link.parent.mkdir()
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
     link.symlink_to(ROOT / "hand_recon_ros")
     partial = ENVIRONMENT.with_suffix(".partial")
     partial.write_text(f"{state}\n{environment_script(distro)}")

@@ -106,7 +106,7 @@ class FilterConfig:
 
     kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = _option(
-        0.5,
+        0.2,
         "Process noise of the fastest motion model, wrist: root density of the acceleration, "
         "m/s^1.5.",
         low=1e-3,
@@ -131,7 +131,7 @@ class FilterConfig:
         high=1.0,
     )
     velocity_decay_s: float = _option(
-        0.3, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
+        0.2, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
     )
     shape_smoothing_s: float = _option(
         0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
@@ -142,6 +142,9 @@ class FilterConfig:
     gate_sigma: float = _option(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0
     )
+    joint_noise_m: float = _option(
+        0.003, "Noise of a joint for smoothing by 'kalman', metres.", low=1e-5, high=1.0
+    )
     max_predict_s: float = _option(
         0.25, "How long a lost hand is predicted before it is dropped, seconds.", low=0.0, high=5.0
     )
@@ -151,7 +154,7 @@ class FilterConfig:
     smoothing: str = _option(
         "savgol",
         "Smoothing of the joint trajectories.",
-        choices=("savgol", "one_euro", "none"),
+        choices=("savgol", "one_euro", "kalman", "none"),
     )
     savgol_window: int = _option(5, "Savitzky-Golay window, frames (odd).", low=3, high=51)
     savgol_order: int = _option(2, "Savitzky-Golay polynomial order.", low=0, high=9)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from hand_recon_ros.io.video import VideoWriter
 from hand_recon_ros.pipeline import HandReconstructor, unmirrored
 from hand_recon_ros.rendering.overlay import draw_overlay
 from hand_recon_ros.skeleton import SIDES
+from hand_recon_ros.temporal.recording import smooth_recording
 from hand_recon_ros.types import Frame, HandFrame
 
 _log = logging.getLogger(__name__)
@@ -70,7 +75,8 @@ def reconstruct(
 ) -> Summary:
     """Run every frame of the source through the chain.
 
-    Ctrl-C ends the run early and in order: all files are complete up to that frame.
+    Ctrl-C ends the run early and in order: all files are complete up to that frame. Recorded
+    video gets the centred Savitzky-Golay filter, a webcam the causal one.
 
     Args:
         source: where the frames come from.
@@ -84,44 +90,97 @@ def reconstruct(
         SourceError: the source gives no frame.
         OSError: the folder cannot be written.
     """
+    recorded = not static and source.length is not None
+    centred = recorded and config.filter.smoothing == "savgol"
+    if centred:
+        config = replace(config, filter=replace(config.filter, smoothing="none"))
     summary = Summary(output)
-    reconstructor = HandReconstructor(config, static=static)
-    for warning in reconstructor.warnings:
-        _log.warning(warning)
-    output.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        reconstructor = stack.enter_context(closing(HandReconstructor(config, static=static)))
+        for warning in reconstructor.warnings:
+            _log.warning(warning)
+        run = _Run(source, reconstructor, stack.enter_context(_stop_on_interrupt()))
+        output.mkdir(parents=True, exist_ok=True)
+        pictures = _Pictures(stack, source, output, save_video, save_images)
         records = stack.enter_context(RecordWriter(output / RECORDS_FILE))
-        summary.files = (RECORDS_FILE,)
-        video = None
-        if save_video:
-            fps = source.fps or _SLIDE_SHOW_FPS
-            video = stack.enter_context(VideoWriter(output / VIDEO_FILE, fps))
-            summary.files += (VIDEO_FILE,)
-        if save_images:
-            (output / IMAGES_FOLDER).mkdir(exist_ok=True)
-            summary.files += (IMAGES_FOLDER,)
+        summary.files = (RECORDS_FILE, *pictures.files)
         stack.enter_context(logging_redirect_tqdm())
         progress = stack.enter_context(tqdm(total=source.length, unit="frame"))
         started = time.perf_counter()
-        try:
-            for frame in source:
-                result = reconstructor.process(frame)
-                records.write(result)
-                summary.frames += 1
-                summary.frames_with_hands += bool(result.hands)
-                summary.hands += len(result.hands)
-                if save_video or save_images:
-                    overlay = _overlay(reconstructor, frame, result)
-                    if video is not None:
-                        video.write(overlay, None if source.fps is None else frame.stamp)
-                    if save_images:
-                        _save_image(output / IMAGES_FOLDER, frame, static, overlay)
-                progress.update()
-        except KeyboardInterrupt:
-            summary.interrupted = True
+        results: Iterator[HandFrame] = iter(run)
+        if centred:
+            window, order = config.filter.savgol_window, config.filter.savgol_order
+            results = smooth_recording(results, window, order)
+        for result in results:
+            records.write(result)
+            frame = run.pending.popleft()
+            if pictures.files:
+                pictures.write(frame, _overlay(reconstructor, frame, result))
+            summary.frames += 1
+            summary.frames_with_hands += bool(result.hands)
+            summary.hands += len(result.hands)
+            progress.update()
         summary.seconds = time.perf_counter() - started
+        summary.interrupted = run.stop.is_set()
     summary.skipped = len(source.skipped)
     return summary
+
+
+class _Run:
+    """Iterates over the results of a source, until its end or a request to stop.
+
+    ``pending`` holds the frames whose results are still on their way through a smoother.
+    """
+
+    def __init__(
+        self, source: FrameSource, reconstructor: HandReconstructor, stop: threading.Event
+    ) -> None:
+        self.stop = stop
+        self.pending: deque[Frame] = deque()
+        self._source = source
+        self._reconstructor = reconstructor
+
+    def __iter__(self) -> Iterator[HandFrame]:
+        for frame in self._source:
+            if self.stop.is_set():
+                return
+            self.pending.append(frame)
+            yield self._reconstructor.process(frame)
+
+
+class _Pictures:
+    """Writes overlays: a video, single images, both or none."""
+
+    def __init__(
+        self, stack: ExitStack, source: FrameSource, output: Path, video: bool, images: bool
+    ) -> None:
+        self.files: tuple[str, ...] = ()
+        self._still = source.fps is None
+        self._video: VideoWriter | None = None
+        self._folder: Path | None = None
+        if video:
+            fps = source.fps or _SLIDE_SHOW_FPS
+            self._video = stack.enter_context(VideoWriter(output / VIDEO_FILE, fps))
+            self.files += (VIDEO_FILE,)
+        if images:
+            self._folder = output / IMAGES_FOLDER
+            self._folder.mkdir(exist_ok=True)
+            self.files += (IMAGES_FOLDER,)
+
+    def write(self, frame: Frame, overlay: NDArray[np.uint8]) -> None:
+        if self._video is not None:
+            self._video.write(overlay, None if self._still else frame.stamp)
+        if self._folder is not None:
+            # The number keeps photographs of the same name apart.
+            name = f"{frame.index:06d}" + (f"_{Path(frame.source).stem}" if self._still else "")
+            _write_jpeg(self._folder / f"{name}.jpg", overlay)
+
+
+def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not ok:
+        raise OSError(f"{path} cannot be encoded")
+    path.write_bytes(data.tobytes())
 
 
 def _overlay(
@@ -130,15 +189,30 @@ def _overlay(
     if reconstructor.config.detector.mirrored:
         frame = unmirrored(frame)
     meshes = {hand.track_id: reconstructor.vertices(hand) for hand in result.hands}
-    faces = {side: reconstructor.faces(side) for side in SIDES}
-    return draw_overlay(frame.image, result, meshes, faces)
+    return draw_overlay(
+        frame.image, result, meshes, {side: reconstructor.faces(side) for side in SIDES}
+    )
 
 
-def _save_image(folder: Path, frame: Frame, named: bool, image: NDArray[np.uint8]) -> None:
-    """Write a JPEG; photographs keep their name behind the frame number that keeps it unique."""
-    name = f"{frame.index:06d}_{Path(frame.source).stem}" if named else f"{frame.index:06d}"
-    path = folder / f"{name}.jpg"
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not ok:
-        raise OSError(f"{path} cannot be encoded")
-    path.write_bytes(data.tobytes())
+@contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into a request; the second one acts as usual."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals reach the main thread only
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    usual = {number: signal.getsignal(number) for number in numbers}
+
+    def request(number: int, stack: object) -> None:
+        stop.set()
+        for n in numbers:
+            signal.signal(n, usual[n])
+
+    for number in numbers:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            signal.signal(number, usual[number])

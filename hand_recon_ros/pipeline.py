@@ -15,19 +15,19 @@ from hand_recon_ros.config import Config
 from hand_recon_ros.device import resolve_device
 from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.mano.factory import load_hand_models
-from hand_recon_ros.mano.fit import ManoFitter
+from hand_recon_ros.mano.fit import ManoFitter, fittable
 from hand_recon_ros.mano.joints import hand_joints
 from hand_recon_ros.mano.kinematics import HandSkeleton
 from hand_recon_ros.mano.model import HandModel
 from hand_recon_ros.mano.results import FitRequest, FitResult
 from hand_recon_ros.mano.shape import ShapeEstimator
 from hand_recon_ros.skeleton import Side
-from hand_recon_ros.temporal.factory import build_filter, build_smoother
+from hand_recon_ros.temporal import make_filter, make_smoother
 from hand_recon_ros.temporal.hand_state import FilterState
 from hand_recon_ros.temporal.smoothing import Smoothed
 from hand_recon_ros.temporal.tracks import Match, Track, Tracker
 from hand_recon_ros.timing import StageClock
-from hand_recon_ros.types import Array, Frame, Hand, HandFrame, Keypoints
+from hand_recon_ros.types import Array, Frame, Hand, HandFrame, Keypoints, ScaleSource
 
 
 class HandReconstructor:
@@ -65,8 +65,7 @@ class HandReconstructor:
         self._meshes = {s: HandModel(m).to(self.device) for s, m in self.models.items()}
         self._skeletons = {s: HandSkeleton.of(m) for s, m in self.models.items()}
         self._fitter = ManoFitter(self.models, self.config.fit)
-        life = replace(self.config.filter, min_hits=1) if static else self.config.filter
-        self._tracker = Tracker(self.config.detector.max_hands, life)
+        self._tracker = Tracker(self.config.detector, self.config.filter, static=static)
         self._keypoints: list[Keypoints] = []
         self._size: tuple[int, int] | None = None
 
@@ -90,15 +89,11 @@ class HandReconstructor:
                 with clock("regressor"):
                     keypoints = self.front_end.regressor.regress(frame, keypoints)
             with clock("tracks"):
-                matches = self._tracker.associate(keypoints, frame.stamp, _size(frame))
+                matches = self._tracker.associate(keypoints, frame.stamp, frame.camera)
             with clock("fit"):
                 fits = self._fit(matches, frame)
             with clock("filter"):
-                hands = [
-                    self._follow(match, fits.get(match.track.id), frame)
-                    for match in matches
-                    if match.track.filter is not None or match.track.id in fits
-                ]
+                hands = [self._follow(match, fits.get(match.track.id), frame) for match in matches]
             self._keypoints = keypoints
         return HandFrame(
             index=frame.index,
@@ -143,7 +138,7 @@ class HandReconstructor:
         """Fit all hands that were seen, together, each starting from where it should be."""
         requests: dict[int, FitRequest] = {}
         for track, keypoints in ((m.track, m.keypoints) for m in matches):
-            if keypoints is None:
+            if keypoints is None or not fittable(keypoints):
                 continue
             warm, since = None, 0.0
             if track.filter is not None:
@@ -152,18 +147,16 @@ class HandReconstructor:
             betas = track.shape.betas if track.shape is not None else None
             requests[track.id] = FitRequest(track.side, keypoints, warm, betas, since)
         results = self._fitter.fit(list(requests.values()), frame.camera)
-        return {
-            track_id: result
-            for track_id, result in zip(requests, results, strict=True)
-            if result is not None
-        }
+        return dict(zip(requests, results, strict=True))
 
     def _follow(self, match: Match, fit: FitResult | None, frame: Frame) -> Hand | None:
         """Filter and smooth one hand; None while it is not to be published yet."""
         track = match.track
         if track.filter is None:
-            track.filter = build_filter(self.config.filter)
-            track.smoother = build_smoother(self.config.filter)
+            if fit is None:
+                return None
+            track.filter = make_filter(self.config.filter)
+            track.smoother = make_smoother(self.config.filter)
             track.shape = ShapeEstimator(self.config.fit)
         if fit is None:
             state = track.filter.predict(frame.stamp)
@@ -175,9 +168,8 @@ class HandReconstructor:
         smooth = track.smoother.update(joints, frame.stamp)
         if not track.confirmed:
             return None
-        scale = "hand_length" if self.config.fit.hand_length_m > 0 else "adult_prior"
-        hand = _hand(match, state, smooth, frame)
-        return replace(hand, scale_source=scale)
+        scale: ScaleSource = "hand_length" if self.config.fit.hand_length_m > 0 else "adult_prior"
+        return _hand(match, fit, state, smooth, frame, scale)
 
 
 def unmirrored(frame: Frame) -> Frame:
@@ -191,9 +183,16 @@ def _size(frame: Frame) -> tuple[int, int]:
     return width, height
 
 
-def _hand(match: Match, state: FilterState, smooth: Smoothed, frame: Frame) -> Hand:
+def _hand(
+    match: Match,
+    fit: FitResult | None,
+    state: FilterState,
+    smooth: Smoothed,
+    frame: Frame,
+    scale: ScaleSource,
+) -> Hand:
     track: Track = match.track
-    seen = match.keypoints
+    seen = match.keypoints if fit is not None else None
     if seen is None:
         points = frame.camera.project(smooth.joints_m)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -214,4 +213,5 @@ def _hand(match: Match, state: FilterState, smooth: Smoothed, frame: Frame) -> H
         joint_velocities=smooth.velocities,
         wrist_velocity=state.wrist_velocity,
         wrist_covariance=state.wrist_covariance,
+        scale_source=scale,
     )

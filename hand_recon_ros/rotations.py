@@ -17,6 +17,16 @@ _GENERATORS = np.zeros((3, 3, 3))
 for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
     _GENERATORS[_i, _k, _j], _GENERATORS[_i, _j, _k] = 1.0, -1.0
 _GENERATORS_FLAT = _GENERATORS.reshape(3, 9)
+# 4 q q^T is linear in the elements of the rotation matrix
+_FOUR_QQT = np.zeros((3, 3, 4, 4))
+for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+    _FOUR_QQT[_i, _i, [0, 1, 2, 3], [0, 1, 2, 3]] = -1.0
+    _FOUR_QQT[_i, _i, [_i, 3], [_i, 3]] = 1.0
+    _FOUR_QQT[_i, _j, [_i, _j], [_j, _i]] = _FOUR_QQT[_j, _i, [_i, _j], [_j, _i]] = 1.0
+    _FOUR_QQT[_k, _j, [_i, 3], [3, _i]] = 1.0
+    _FOUR_QQT[_j, _k, [_i, 3], [3, _i]] = -1.0
+_FOUR_QQT = _FOUR_QQT.reshape(9, 16)
+_FOUR_QQT_AT_ZERO = np.eye(4).reshape(16)
 
 
 def hat(w: ArrayLike) -> Array:
@@ -86,16 +96,8 @@ def matrix_to_quaternion(R: ArrayLike) -> Array:
     Builds 4 q q^T, whose largest column gives q without cancellation (Bar-Itzhack 2000).
     """
     m = np.asarray(R, dtype=np.float64)
-    m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    q4 = np.empty((*m.shape[:-2], 4, 4))
-    q4[..., 0, 0] = 1.0 + m00 - m11 - m22
-    q4[..., 1, 1] = 1.0 - m00 + m11 - m22
-    q4[..., 2, 2] = 1.0 - m00 - m11 + m22
-    q4[..., 3, 3] = 1.0 + m00 + m11 + m22
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        q4[..., i, j] = q4[..., j, i] = m[..., i, j] + m[..., j, i]
-    for i, (j, k) in enumerate(((2, 1), (0, 2), (1, 0))):
-        q4[..., i, 3] = q4[..., 3, i] = m[..., j, k] - m[..., k, j]
+    batch = m.shape[:-2]
+    q4 = (m.reshape(*batch, 9) @ _FOUR_QQT + _FOUR_QQT_AT_ZERO).reshape(*batch, 4, 4)
     best = np.argmax(np.einsum("...ii->...i", q4), axis=-1)
     q = np.take_along_axis(q4, best[..., None, None], axis=-2)[..., 0, :]
     q = q / np.sqrt(np.einsum("...i,...i->...", q, q))[..., None]

@@ -5,11 +5,12 @@ ros2 launch hand_recon_ros live.launch.py camera:=usb_cam rviz:=true
 """
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -91,15 +92,20 @@ def start(context: LaunchContext) -> list:
     """Build the actions from the values of the arguments."""
     given = dict(context.launch_configurations)
     if not given["camera_info"]:
-        given["camera_info"] = given["image"].rpartition("/")[0] + "/camera_info"
-        if "/" not in given["image"]:
-            given["camera_info"] = "camera_info"
+        given["camera_info"] = str(PurePosixPath(given["image"]).with_name("camera_info"))
     actions = [*shared_memory(), hand_recon(given)]
     if given["camera"] != "none":
         actions.append(camera_driver(given))
     if given["rviz"] == "true":
         actions.append(rviz(given))
     return actions
+
+
+def number(given: dict, name: str, kind: type) -> float:
+    try:
+        return kind(given[name])
+    except ValueError:
+        raise RuntimeError(f"{name}:={given[name]} is no {kind.__name__}") from None
 
 
 def shared_memory() -> list:
@@ -113,7 +119,9 @@ def shared_memory() -> list:
 
 def hand_recon(given: dict) -> Node:
     parameters = {
-        parameter: ParameterValue(given[name], value_type=kind)
+        parameter: number(given, name, float)
+        if kind is float
+        else ParameterValue(LaunchConfiguration(name), value_type=kind)
         for name, (parameter, kind) in PARAMETERS.items()
         if given[name]
     }
@@ -139,7 +147,7 @@ def hand_recon(given: dict) -> Node:
 
 
 def camera_driver(given: dict) -> Node:
-    width, height = int(given["image_width"]), int(given["image_height"])
+    width, height = number(given, "image_width", int), number(given, "image_height", int)
     frame = given["camera_frame"] or DRIVER_FRAME
     common = {"video_device": given["video_device"], "camera_info_url": given["camera_info_url"]}
     if given["camera"] == "usb_cam":

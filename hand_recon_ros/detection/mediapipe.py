@@ -39,14 +39,15 @@ class MediaPipeHands:
         """Load the models and run them once, so that the first frame is not late."""
         self._config = config
         self._static = static
-        self._graph = open_graph(
-            max_hands=config.max_hands,
-            min_score=config.min_score,
-            min_tracking_score=config.min_tracking_score,
-            complexity=config.complexity,
-            static=static,
-        )
-        self._warm_up()
+        with native_chatter_hidden():
+            self._graph = open_graph(
+                max_hands=config.max_hands,
+                min_score=config.min_score,
+                min_tracking_score=config.min_tracking_score,
+                complexity=config.complexity,
+                static=static,
+            )
+            self._warm_up()
         self._followed = 0
         self._since_search = 0
         self._eager_frames = 0
@@ -88,17 +89,18 @@ class MediaPipeHands:
             return  # nothing is remembered from one image to the next
         with native_chatter_hidden():
             self._graph.reset()
-        self._warm_up()
+            self._warm_up()
         self._followed = self._since_search = self._eager_frames = 0
 
     def close(self) -> None:
         """Free the models; the object cannot be used any more."""
-        self._graph.close()
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
 
     def _warm_up(self) -> None:
-        with native_chatter_hidden():  # the models load, and log, with the first image
-            black = np.zeros((64, 64, 3), np.uint8)
-            self._graph.process({"image": black, "search": True})
+        black = np.zeros((64, 64, 3), np.uint8)  # the models load, and log, with the first image
+        self._graph.process({"image": black, "search": True})
 
     def _search_due(self) -> bool:
         """Look for further hands now and then, and at once when one was lost."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 from typing import Any, cast
 
-from hand_recon_ros.detection.native_log import native_chatter_hidden
-
 _GRAPH_FILE = "modules/hand_landmark/hand_landmark_tracking_cpu.binarypb"
 _STOCK_GATE = "DISALLOW:prev_has_enough_hands"
 INSTALL_HINT = "pip install hand-recon-ros[mediapipe] (or make setup) installs it"
@@ -29,35 +27,34 @@ def open_graph(
     Raises:
         FrontEndError: MediaPipe cannot be imported or has another graph.
     """
-    with native_chatter_hidden():
-        try:
-            from mediapipe.python.solution_base import PacketDataType, SolutionBase
-        except ImportError as error:
-            raise FrontEndError(
-                f"MediaPipe, the hand detector, cannot be imported ({error}): {INSTALL_HINT}"
-            ) from error
-        return SolutionBase(
-            graph_config=_tracking_graph(),
-            side_inputs={
-                "model_complexity": complexity,
-                "num_hands": max_hands,
-                "use_prev_landmarks": not static,
-            },
-            calculator_params={
-                "palmdetectioncpu__TensorsToDetectionsCalculator.min_score_thresh": min_score,
-                "handlandmarkcpu__ThresholdingCalculator.threshold": min_tracking_score,
-            },
-            outputs=[
-                "multi_hand_landmarks",
-                "multi_hand_world_landmarks",
-                "multi_handedness",
-                "hand_presence_scores",
-            ],
-            stream_type_hints={
-                "search": PacketDataType.BOOL,
-                "hand_presence_scores": PacketDataType.FLOAT_LIST,
-            },
-        )
+    try:
+        from mediapipe.python.solution_base import PacketDataType, SolutionBase
+    except ImportError as error:
+        raise FrontEndError(
+            f"MediaPipe, the hand detector, cannot be imported ({error}): {INSTALL_HINT}"
+        ) from error
+    return SolutionBase(
+        graph_config=_tracking_graph(),
+        side_inputs={
+            "model_complexity": complexity,
+            "num_hands": max_hands,
+            "use_prev_landmarks": not static,
+        },
+        calculator_params={
+            "palmdetectioncpu__TensorsToDetectionsCalculator.min_score_thresh": min_score,
+            "handlandmarkcpu__ThresholdingCalculator.threshold": min_tracking_score,
+        },
+        outputs=[
+            "multi_hand_landmarks",
+            "multi_hand_world_landmarks",
+            "multi_handedness",
+            "hand_presence_scores",
+        ],
+        stream_type_hints={
+            "search": PacketDataType.BOOL,
+            "hand_presence_scores": PacketDataType.FLOAT_LIST,
+        },
+    )
 
 
 def _tracking_graph() -> Any:

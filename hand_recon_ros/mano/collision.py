@@ -37,7 +37,8 @@ _ALONG = np.array([*(15 * [(1 / 6, 1 / 2, 5 / 6)]), *(4 * [(0.45, 0.7, 0.95)])])
 START = np.repeat(_START, 3)
 END = np.repeat(_END, 3)
 ALONG: Array = _ALONG.reshape(-1)
-"""Sphere i is centred at (1 - ALONG) points[START] + ALONG points[END]; the last 12 are the palm's."""
+"""Sphere i has its centre at (1 - ALONG) points[START] + ALONG points[END]; the last 12 are the
+palm's."""
 NUM_SPHERES = len(ALONG)
 _BLEND = np.zeros((NUM_SPHERES, 21))
 _BLEND[np.arange(NUM_SPHERES), START] = 1 - ALONG
@@ -61,10 +62,11 @@ class SphereHand:
     def of(cls, model: HandModelData) -> SphereHand:
         """Measure the spheres on a model's rest mesh (B = 1)."""
         skeleton = HandSkeleton.of(model)
+        mean = np.zeros((1, 10))
         relaxed = exp_so3(model.hands_mean.reshape(1, 15, 3))
+        wrist = skeleton.rest_wrist(0, mean[0])[None]
         centres = [
-            _BLEND @ pose_joints(skeleton, np.zeros((1, 3)), np.eye(3)[None], pose, b).points[0]
-            for b in (np.zeros((1, 10)),)
+            _BLEND @ pose_joints(skeleton, wrist, np.eye(3)[None], pose, mean).points[0]
             for pose in (np.tile(np.eye(3), (1, 15, 1, 1)), relaxed)
         ]
         to_skin = np.linalg.norm(centres[0][:, None] - model.v_template, axis=-1)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano import start
 from hand_recon_ros.mano.data import NUM_BETAS, HandModelData
 from hand_recon_ros.mano.kinematics import BETAS, TO_SKELETON
-from hand_recon_ros.mano.measure import FitError, fittable, measure
+from hand_recon_ros.mano.measure import FitError, fittable, measure, usable
 from hand_recon_ros.mano.residuals import FitProblem
 from hand_recon_ros.mano.results import STATE_SIZE, FitRequest, FitResult
 from hand_recon_ros.mano.solver import Minimum, minimise
-from hand_recon_ros.mano.states import HandConstants, HandStates
+from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
 from hand_recon_ros.rotations import log_so3
 from hand_recon_ros.skeleton import Side
-from hand_recon_ros.types import Array, ManoParameters
+from hand_recon_ros.types import Array, Keypoints, ManoParameters
 
 __all__ = ["FitError", "ManoFitter", "fittable"]
 
@@ -74,12 +75,135 @@ class ManoFitter:
         measured = measure(requests, hands, camera, self._config)
         problem = FitProblem(hands, measured, self._config, same_frame=True)
         alone = FitProblem(hands, measured.without_last(), self._config, same_frame=False)
-        warm = measured.last_precision.any(axis=1) 
         first = [
-            measured.last.take(np.array([b])) if warm[b] else self._best_guess(alone, b, request)
+            measured.last.take(np.array([b]))
+            if measured.warm[b]
+            else self._best_guess(alone, b, request)[0]
             for b, request in enumerate(requests)
         ]
-        state = first[0] if len(first) == 1 else HandStates.concatenate(first)
-        most = self._config.max_iterations_warm if warm.all() else self._config.max_iterations
-        minimum = minimise(problem, state, most)
-        ...
+        minimum = minimise(problem, HandStates.concatenate(first), self._steps(measured.warm))
+        doubtful = np.nonzero(measured.warm & _is_doubtful(problem, minimum))[0]
+        if len(doubtful):
+            minimum = self._reconsider(requests, hands, measured, alone, minimum, doubtful)
+        return self._results(requests, problem, minimum, camera)
+
+    def _steps(self, warm: NDArray[np.bool_]) -> int:
+        c = self._config
+        return c.max_iterations_warm if warm.all() else c.max_iterations
+
+    def _best_guess(
+        self, alone: FitProblem, b: int, request: FitRequest
+    ) -> tuple[HandStates, float]:
+        """The best of several quick fits of one hand from scratch, and its cost."""
+        betas = self._first_betas[request.side] if request.betas is None else request.betas
+        betas = np.asarray(betas, dtype=np.float64)[None]
+        guesses = start.starts_from_points(alone, b, betas)
+        if alone.measured.relative_weight[b].any():
+            guesses.append(start.start_from_relative(alone.take(np.array([b])), betas))
+        trial = alone.take(np.full(len(guesses), b))
+        found = minimise(trial, HandStates.concatenate(guesses), _TRIAL_ITERATIONS)
+        cost = trial.plain_cost(found.evaluation)
+        best = int(np.argmin(cost))
+        return found.evaluation.state.take(np.array([best])), float(cost[best])
+
+    def _reconsider(
+        self,
+        requests: Sequence[FitRequest],
+        hands: HandConstants,
+        measured: Measurements,
+        alone: FitProblem,
+        minimum: Minimum,
+        doubtful: NDArray[np.int64],
+    ) -> Minimum:
+        """Fit doubtful hands from scratch too, and keep what is clearly better."""
+        state = minimum.evaluation.state
+        own_cost = alone.plain_cost(alone.evaluate(state))
+        renewed = np.zeros(len(requests), dtype=np.bool_)
+        for b in doubtful:
+            guess, cost = self._best_guess(alone, int(b), requests[b])
+            if cost < own_cost[b] - _CLEARLY_BETTER:
+                renewed[b] = True
+                spread = guess.take(np.zeros(len(requests), dtype=np.int64))
+                state = state.where(np.arange(len(requests)) != b, spread)
+        if not renewed.any():
+            return minimum
+        fresh = FitProblem(hands, measured.forget(renewed), self._config, same_frame=True)
+        return minimise(fresh, state, self._config.max_iterations)
+
+    def _results(
+        self,
+        requests: Sequence[FitRequest],
+        problem: FitProblem,
+        minimum: Minimum,
+        camera: Camera,
+    ) -> list[FitResult]:
+        e = minimum.evaluation
+        state = e.state
+        covariance = np.linalg.inv(minimum.information)
+        turns = log_so3(np.concatenate((state.orientation[:, None], state.pose), axis=1))
+        joints = e.posed.points[:, TO_SKELETON]
+        projected = camera.project(joints)
+        results = []
+        for b, request in enumerate(requests):
+            betas = state.betas[b]
+            wrist = problem.hands.skeleton.rest_wrist(b, betas)
+            parameters = ManoParameters(
+                side=request.side,
+                global_orient=turns[b, 0],
+                hand_pose=turns[b, 1:].reshape(45),
+                betas=betas,
+                transl=state.position[b] - wrist,
+                model=self._names[request.side],
+            )
+            results.append(
+                FitResult(
+                    parameters=parameters,
+                    joints_m=joints[b],
+                    wrist_rotation=state.orientation[b],
+                    covariance=covariance[b, :STATE_SIZE, :STATE_SIZE],
+                    betas_information=self._shape_information(problem, b, covariance[b]),
+                    residual_px=_residual_px(request.keypoints, projected[b]),
+                    iterations=int(minimum.iterations[b]),
+                    scale_source="hand_length" if self._config.hand_length_m > 0 else "adult_prior",
+                )
+            )
+        return results
+
+    def _shape_information(self, problem: FitProblem, b: int, covariance: Array) -> Array:
+        """(10, 10) information on the betas without their own prior; 0 where they are held."""
+        if not problem.measured.free_betas[b]:
+            return np.zeros((NUM_BETAS, NUM_BETAS))
+        information = np.linalg.inv(covariance[BETAS, BETAS])
+        return np.asarray(information - problem.soft.betas_precision(b) * np.eye(NUM_BETAS))
+
+
+def _is_doubtful(problem: FitProblem, minimum: Minimum) -> NDArray[np.bool_]:
+    """(B,) whether a fit contradicts its key points or relative 3D more than noise would."""
+    e = minimum.evaluation
+    points, relative = problem.robust_costs(e)
+    seen = np.maximum(np.count_nonzero(points, axis=1), 1)
+    doubtful = points.sum(axis=1) > _DOUBT_2D * seen
+    if problem.has_relative:
+        joints = relative[:, 1:16].reshape(-1, 5, 3).sum(axis=2) + relative[:, 16:]
+        doubtful |= joints.max(axis=1) > 4 * _DOUBT_3D
+    return np.asarray(doubtful | ~np.isfinite(minimum.cost))
+
+
+def _residual_px(keypoints: Keypoints, projected: Array) -> float:
+    """Mean distance of projected joints to the usable key points, weighted by confidence."""
+    weight = np.where(usable(keypoints), keypoints.confidence, 0.0)
+    apart = np.hypot(*(projected - keypoints.points_px).T)
+    known = np.isfinite(apart) & (weight > 0)
+    total = float(weight[known].sum())
+    return float(weight[known] @ apart[known]) / total if total > 0 else 0.0
+
+
+def _betas_of_length(hand: HandConstants, length_m: float) -> Array:
+    """Smallest betas (10,) that give the flat hand this length; zero where it is unknown."""
+    betas = np.zeros(NUM_BETAS)
+    if length_m > 0:
+        problem = hand.skeleton
+        for _ in range(5):
+            length, slope = problem.flat_length(betas[None])
+            betas = betas + slope[0] * (length_m - length[0]) / (slope[0] @ slope[0])
+    return betas

@@ -34,6 +34,7 @@ BETAS = slice(51, 61)
 """Columns of the Jacobian; the first 51 are ``results.STATE_SIZE``'s tangent state."""
 NUM_COLUMNS = 61
 
+_MIDDLE_TIP = slice(17 * 3, 18 * 3)
 _RIGID = 1e-4
 """Least change of the tips (weight or metres a unit feature) worth skinning them for."""
 _BONE_END = np.column_stack((np.arange(1, 16).reshape(5, 3), np.arange(16, 21)))
@@ -50,7 +51,8 @@ class HandSkeleton:
     Attributes:
         rest: (B, 63) wrist, joints and tips of the mean shape, m.
         rest_shape: (B, 63, 10) their change with the betas.
-        bone_shape: (B, 5, 4, 3, 10) the same for the bones wrist-1, 1-2, 2-3 and 3-tip.
+        bones: (B, 5, 4, 3) bones wrist-1, 1-2, 2-3 and 3-tip of the mean shape, m.
+        bone_shape: (B, 5, 4, 3, 10) their change with the betas.
         tip_weights: (B, 5, 16) skin weights of the tips.
         tip_posedirs: (B, 135, 15) pose correctives of the tips.
         rigid_tips: tips follow the last joint of their finger exactly.
@@ -58,6 +60,7 @@ class HandSkeleton:
 
     rest: Array
     rest_shape: Array
+    bones: Array
     bone_shape: Array
     tip_weights: Array
     tip_posedirs: Array
@@ -79,6 +82,7 @@ class HandSkeleton:
         return cls(
             rest=rest.reshape(1, 63),
             rest_shape=shape.reshape(1, 63, 10),
+            bones=(rest[_BONE_END] - rest[_BONE_START])[None],
             bone_shape=(shape[_BONE_END] - shape[_BONE_START])[None],
             tip_weights=weights[None],
             tip_posedirs=np.ascontiguousarray(posedirs)[None],
@@ -107,6 +111,13 @@ class HandSkeleton:
     def rest_wrist(self, hand: int, betas: Array) -> Array:
         """(3,) wrist joint of one hand in the rest frame, J0(betas), m."""
         return np.asarray(self.rest[hand, :3] + self.rest_shape[hand, :3] @ betas)
+
+    def flat_length(self, betas: Array) -> tuple[Array, Array]:
+        """(B,) length of the flat hand, wrist to middle tip, m, and its derivative (B, 10)."""
+        shape = self.rest_shape[:, _MIDDLE_TIP] - self.rest_shape[:, :3]
+        flat = self.rest[:, _MIDDLE_TIP] - self.rest[:, :3] + (shape @ betas[..., None])[..., 0]
+        length = np.sqrt(np.einsum("bi,bi->b", flat, flat))
+        return length, ((flat / length[:, None])[:, None] @ shape)[:, 0]
 
     def rest_points(self, betas: Array) -> Array:
         """(B, 21, 3) wrist, joints and tips of the flat hand of shape (B, 10), rest frame, m."""
@@ -142,13 +153,12 @@ def pose_joints(
         betas: (B, 10) shape.
     """
     count = len(position)
-    rest = skeleton.rest_points(betas)
+    bones = skeleton.bones + (skeleton.bone_shape @ betas[:, None, None, :, None])[..., 0]
     fingers = pose.reshape(count, 5, 3, 3, 3)
     chain = np.empty((count, 5, 4, 3, 3))
     chain[:, :, 0] = orientation[:, None]
     for level in range(3):
         np.matmul(chain[:, :, level], fingers[:, :, level], out=chain[:, :, level + 1])
-    bones = rest[:, _BONE_END] - rest[:, _BONE_START]
     steps = chain @ bones[..., None]
     finger = np.cumsum(steps[..., 0], axis=2)
     finger += position[:, None, None]
@@ -156,7 +166,7 @@ def pose_joints(
     points[:, 0] = position
     points[:, 1:16] = finger[:, :, :3].reshape(count, 15, 3)
     if not skeleton.rigid_tips:
-        finger[:, :, 3] = _skinned_tips(skeleton, rest, points, chain, pose)
+        finger[:, :, 3] = _skinned_tips(skeleton, skeleton.rest_points(betas), points, chain, pose)
     points[:, 16:] = finger[:, :, 3]
     return PosedJoints(points, chain, finger)
 

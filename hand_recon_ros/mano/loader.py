@@ -10,6 +10,7 @@ from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.skeleton import Side
 
 EMBEDDED_FILE = Path(__file__).parents[1] / "data" / "embedded_hand.npz"
+_MICROMETRE = 1e-6
 
 
 class ModelError(ValueError):
@@ -28,11 +29,23 @@ def load_hand_model(
     if str(path):
         raise ModelError(f"{path}: not implemented yet")
     with np.load(EMBEDDED_FILE) as file:
-        arrays = {key: np.asarray(file[key]) for key in file.files}
-    integers = {"faces", "tips", "wrist_loop", "palm"}
+        stored = {key: file[key] for key in file.files}
+    weights = stored["weights"].astype(np.float64)
     data = HandModelData(
         name="embedded",
         side="right",
-        **{k: v.astype(np.int64 if k in integers else np.float64) for k, v in arrays.items()},
+        v_template=stored["v_template"] * _MICROMETRE,
+        shapedirs=stored["shapedirs"] * _MICROMETRE,
+        posedirs=stored["posedirs"] * _MICROMETRE,
+        j_regressor=stored["j_regressor"],
+        weights=weights / weights.sum(axis=1, keepdims=True),
+        faces=stored["faces"].astype(np.int64),
+        hands_mean=stored["hands_mean"],
+        hands_components=stored["hands_components"],
+        tips=stored["tips"].astype(np.int64),
+        wrist_loop=stored["wrist_loop"].astype(np.int64),
+        palm=stored["palm"].astype(np.int64),
+        uv=stored["uv"].astype(np.float64),
+        uv_faces=stored["uv_faces"].astype(np.int64),
     )
     return data if side == "right" else data.mirrored()

@@ -11,8 +11,8 @@ from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano import priors
 from hand_recon_ros.mano.kinematics import FROM_SKELETON
-from hand_recon_ros.mano.results import FitRequest
 from hand_recon_ros.mano.residuals import MIN_DEPTH_M
+from hand_recon_ros.mano.results import FitRequest
 from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
 from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.types import Array, Keypoints
@@ -27,7 +27,6 @@ _SIZE_PER_MEDIAN = 3.5
 _LEAST_SHRINK = 0.25
 _SPEED, _TURN_RATE, _ANGLE_RATE = 1.0, 6.0, 10.0
 """How far a hand strays from its prediction in a second: m, rad and rad."""
-_BETAS_SIGMA = 0.3
 _LONGEST_DT, _SHORTEST_DT = 1.0, 1 / 240
 _ROUND_TRIP_PX = 1.0
 
@@ -36,9 +35,14 @@ class FitError(ValueError):
     """A hand cannot be fitted at all; the message says which one and why."""
 
 
+def usable(keypoints: Keypoints) -> NDArray[np.bool_]:
+    """(21,) which key points are finite and of some confidence."""
+    return _usable(keypoints.points_px, keypoints.confidence)
+
+
 def fittable(keypoints: Keypoints) -> bool:
     """Whether enough key points are finite and of some confidence (see ``MIN_KEYPOINTS``)."""
-    return int(_valid(keypoints).sum()) >= MIN_KEYPOINTS
+    return int(usable(keypoints).sum()) >= MIN_KEYPOINTS
 
 
 def measure(
@@ -52,31 +56,31 @@ def measure(
     Raises:
         FitError: a hand has fewer than ``MIN_KEYPOINTS`` key points.
     """
-    count = len(requests)
-    valid = np.stack([_valid(r.keypoints) for r in requests])[:, FROM_SKELETON]
     pixels = np.stack([r.keypoints.points_px for r in requests])[:, FROM_SKELETON]
+    confidence = np.stack([r.keypoints.confidence for r in requests])[:, FROM_SKELETON]
+    valid = _usable(pixels, confidence)
     pixels = np.where(valid[..., None], pixels, (camera.cx, camera.cy))
     rays = camera.normalize(pixels)
     scale = _pixels_per_ray(camera, rays)
     if camera.D.size:
-        returned = np.abs(camera.project(np.concatenate((rays, np.ones((count, 21, 1))), 2)) - pixels)
-        valid &= np.nan_to_num(returned.max(axis=2), nan=np.inf) < _ROUND_TRIP_PX
-    for request, seen in zip(requests, valid, strict=True):
-        if seen.sum() < MIN_KEYPOINTS:
+        valid &= _in_view(camera, rays, pixels)
+    weight = np.where(valid, np.minimum(confidence, 1.0), 0.0)
+    for b, request in enumerate(requests):
+        seen = int(np.count_nonzero(valid[b]))
+        if seen < MIN_KEYPOINTS:
             raise FitError(
-                f"the {request.side} hand has {int(seen.sum())} usable key points; "
+                f"the {request.side} hand has {seen} usable key points; "
                 f"the fit needs at least {MIN_KEYPOINTS}"
             )
-    confidence = np.stack([r.keypoints.confidence for r in requests])[:, FROM_SKELETON]
-    weight = np.where(valid, np.clip(np.nan_to_num(confidence), 0.0, 1.0), 0.0)
-    weight /= np.array([_sigma_px(p[v], config) for p, v in zip(pixels, valid, strict=True)])[:, None]
+        weight[b] /= _sigma_px(pixels[b, valid[b]], config)
     relative, relative_weight = _relative(requests, config)
-    last, precision = _last(requests, hands, config)
+    warm, last, precision = _last(requests, hands, config)
     return Measurements(
         rays=rays,
         whitening=weight[..., None, None] * scale,
         relative=relative,
         relative_weight=relative_weight,
+        warm=warm,
         last=last,
         last_angles=priors.angles_of(hands.anatomy.axes, last.pose),
         last_precision=precision,
@@ -84,16 +88,23 @@ def measure(
     )
 
 
-def _valid(keypoints: Keypoints) -> NDArray[np.bool_]:
-    seen = np.isfinite(keypoints.points_px).all(axis=1)
-    return np.asarray(seen & (np.nan_to_num(keypoints.confidence) > 0))
+def _usable(pixels: Array, confidence: Array) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(pixels).all(axis=-1) & (confidence > 0))  # NaN > 0 is false
 
 
 def _sigma_px(pixels: Array, config: FitConfig) -> float:
-    """Noise of a hand's key points: it grows with the crop that they are found in."""
-    middle = np.median(pixels, axis=0)
-    size = _SIZE_PER_MEDIAN * float(np.median(np.hypot(*(pixels - middle).T)))
-    return config.sigma_px * max(size / REFERENCE_PX, _LEAST_SHRINK)
+    """Noise of a hand's (n, 2) key points: it grows with the crop that they are found in."""
+    half = len(pixels) // 2
+    away = pixels - np.sort(pixels, axis=0)[half]
+    median = np.sort(np.hypot(away[:, 0], away[:, 1]))[half]
+    return config.sigma_px * max(_SIZE_PER_MEDIAN * median / REFERENCE_PX, _LEAST_SHRINK)
+
+
+def _in_view(camera: Camera, rays: Array, pixels: Array) -> NDArray[np.bool_]:
+    """Whether rays come from where their pixels are; outside a lens' range they do not."""
+    points = np.concatenate((rays, np.ones((*rays.shape[:-1], 1))), axis=-1)
+    away = np.abs(camera.project(points) - pixels).max(axis=-1)
+    return np.asarray(away < _ROUND_TRIP_PX)
 
 
 def _pixels_per_ray(camera: Camera, rays: Array) -> Array:
@@ -126,19 +137,20 @@ def _relative(requests: Sequence[FitRequest], config: FitConfig) -> tuple[Array,
 
 def _last(
     requests: Sequence[FitRequest], hands: HandConstants, config: FitConfig
-) -> tuple[HandStates, Array]:
-    """States predicted from the last frame and 1 / sigma^2 of the ties to them; 0 = none."""
-    states, precision = [], np.zeros((len(requests), 4))
+) -> tuple[NDArray[np.bool_], HandStates, Array]:
+    """Which hands have a usable prediction, the predictions, and 1 / sigma^2 of ties to them."""
+    states: list[HandStates | None] = []
+    precision = np.zeros((len(requests), 3))
     for b, request in enumerate(requests):
         states.append(_warm_state(request, hands, b))
-        if states[-1] is None:
+        if states[b] is None:
             continue
         dt = request.dt if np.isfinite(request.dt) else _LONGEST_DT
         dt = min(max(dt, _SHORTEST_DT), _LONGEST_DT)
-        sigma = np.array((_SPEED * dt, _TURN_RATE * dt, _ANGLE_RATE * dt, _BETAS_SIGMA))
+        sigma = np.array((_SPEED * dt, _TURN_RATE * dt, _ANGLE_RATE * dt))
         precision[b] = config.temporal_weight / sigma**2
-    filled = [state or HandStates.resting() for state in states]
-    return (filled[0] if len(filled) == 1 else HandStates.concatenate(filled)), precision
+    warm = np.array([state is not None for state in states])
+    return warm, HandStates.concatenate([s or HandStates.resting() for s in states]), precision
 
 
 def _warm_state(request: FitRequest, hands: HandConstants, b: int) -> HandStates | None:

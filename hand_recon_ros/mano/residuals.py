@@ -24,35 +24,22 @@ from hand_recon_ros.mano import collision, priors
 from hand_recon_ros.mano.collision import Contacts
 from hand_recon_ros.mano.kinematics import (
     BETAS,
-    ORIENTATION,
     POSE,
-    POSITION,
     PosedJoints,
     joint_jacobian,
     pose_joints,
 )
-from hand_recon_ros.mano.priors import BEND
+from hand_recon_ros.mano.soft_terms import SoftTerms
 from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
 from hand_recon_ros.types import Array
 
 MIN_DEPTH_M = 0.03
 """Joints nearer than this, or behind the camera, have no image: such a state costs infinity."""
-SCALE_SIGMA = 0.2
 
-_LIMIT_PRECISION = np.deg2rad(3.0) ** -2
-_LENGTH_SIGMA = 0.0005
-_TIE_PRECISION = 0.3**-2
 _KERNEL_2D, _KERNEL_3D = 5.0, 3.5
 """Residuals, in sigmas, at which a key point or a relative 3D point loses its say."""
 _KERNEL_MEDIANS = 3.0
 """The kernels widen to so many medians while the whole hand is still far off."""
-_MIDDLE_TIP = slice(17 * 3, 18 * 3)
-_POSE_PRECISION = priors.POSE_SIGMA**-2.0
-_COUPLING_PRECISION = priors.COUPLING_SIGMA**-2.0
-_COUPLED = np.array((1.0, -priors.COUPLING))
-_BENDS = [6 + BEND, 3 + BEND]
-"""DIP and PIP bend among the nine angles of a finger."""
-_EYE = np.eye(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +53,7 @@ class Evaluation:
         residual_2d, square_2d: (B, 21, 2) and (B, 21) reprojection, sigmas.
         residual_3d, square_3d: (B, 21, 3) and (B, 21) relative 3D, sigmas.
         angles: (B, 15, 3) rad.
-        angle_force: (B, 15, 3) gradient of all angle terms.
-        at_limit: (B, 15, 3) 1 where a limit is passed.
+        soft: (B, m) residuals of ``soft_terms``, sigmas.
         within, between: overlaps.
         other: (B,) cost of all but key points and relative 3D; infinite behind the camera.
     """
@@ -80,8 +66,7 @@ class Evaluation:
     residual_3d: Array
     square_3d: Array
     angles: Array
-    angle_force: Array
-    at_limit: Array
+    soft: Array
     within: Contacts | None
     between: Contacts | None
     other: Array
@@ -89,10 +74,29 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """Squared scales (B, 1) of the robust kernels of key points and relative 3D, sigmas^2."""
+    """Squared scales (B, 1) of the robust kernels of key points and relative 3D, sigmas^2.
+
+    ``wide``: some hand is still far off, so that they may narrow as it comes nearer.
+    """
 
     square_2d: Array
     square_3d: Array
+    wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NormalEquations:
+    """Gauss-Newton's equations of B hands.
+
+    Attributes:
+        matrix: (B, n, n).
+        gradient: (B, n).
+        information: (B, n, n) the matrix without the ties to the last frame.
+    """
+
+    matrix: Array
+    gradient: Array
+    information: Array
 
 
 class FitProblem:
@@ -117,14 +121,11 @@ class FitProblem:
         self.free_betas = bool(measured.free_betas.any())
         self.has_relative = bool(measured.relative_weight.any())
         self.columns = (BETAS.stop if self.free_betas else POSE.stop) + 1
-        self._has_last = bool(measured.last_precision.any())
         self._valid_2d = np.count_nonzero(measured.whitening.any(axis=(2, 3)), axis=1)
         self._valid_3d = np.count_nonzero(measured.relative_weight.any(axis=2), axis=1)
         self._rows = np.arange(len(measured.rays))
-        self._tied = _tied_hands(measured.free_betas) if self.same_frame else None
-        skeleton = hands.skeleton
-        self._length = skeleton.rest[:, _MIDDLE_TIP] - skeleton.rest[:, :3]
-        self._length_shape = skeleton.rest_shape[:, _MIDDLE_TIP] - skeleton.rest_shape[:, :3]
+        tied = _tied_hands(measured.free_betas) if self.same_frame else None
+        self.soft = SoftTerms(hands, measured, config, tied)
 
     def take(self, index: NDArray[np.int64]) -> FitProblem:
         """Separate guesses at the hands of ``index`` (may repeat)."""
@@ -149,29 +150,25 @@ class FitProblem:
         else:
             residual_3d, square_3d = np.zeros_like(posed.points), np.zeros_like(square_2d)
         angles = priors.angles_of(hands.anatomy.axes, state.pose)
-        beyond = angles - np.clip(angles, priors.LOWER_LIMITS, priors.UPPER_LIMITS)
-        force, other = self._angle_terms(angles, beyond)
+        soft = self.soft.residuals(state, angles)
+        other = self.soft.cost(state, soft)
         within, between = self._contacts(posed)
-        other += 0.5 * (state.scale - 1.0) ** 2 / SCALE_SIGMA**2
-        other += self._contact_cost(within, between)
-        if self.free_betas:
-            other += m.free_betas * self._shape_cost(state.betas)
-        if self._has_last:
-            other += self._last_cost(state)
+        self._add_contact_cost(within, between, other)
         other[depth.min(axis=(1, 2)) < MIN_DEPTH_M] = np.inf
         return Evaluation(
             state, posed, xy, residual_2d, square_2d, residual_3d, square_3d,
-            angles, force, beyond != 0.0, within, between, other,
+            angles, soft, within, between, other,
         )  # fmt: skip
 
     def kernels(self, e: Evaluation) -> Kernels:
         """Robust kernels that suit the residuals at a state."""
         rows, widen = self._rows, _KERNEL_MEDIANS**2
         median_2d = np.sort(e.square_2d, axis=1)[rows, 20 - self._valid_2d // 2]
-        square_2d = np.maximum(widen * median_2d, _KERNEL_2D**2)[:, None]
         median_3d = np.sort(e.square_3d, axis=1)[rows, 20 - self._valid_3d // 2]
+        square_2d = np.maximum(widen * median_2d, _KERNEL_2D**2)[:, None]
         square_3d = np.maximum(widen * median_3d, _KERNEL_3D**2)[:, None]
-        return Kernels(square_2d, square_3d)
+        wide = bool((square_2d > _KERNEL_2D**2).any() or (square_3d > _KERNEL_3D**2).any())
+        return Kernels(square_2d, square_3d, wide)
 
     def cost(self, e: Evaluation, kernels: Kernels) -> Array:
         """(B,) cost; terms that two hands share count for each of them."""
@@ -179,29 +176,29 @@ class FitProblem:
         robust_3d = e.square_3d / (1.0 + e.square_3d / kernels.square_3d)
         return np.asarray(e.other + 0.5 * (robust_2d.sum(axis=1) + robust_3d.sum(axis=1)))
 
-    def normal_equations(
-        self, e: Evaluation, kernels: Kernels, with_last: bool = True
-    ) -> tuple[Array, Array]:
-        """Gauss-Newton matrix (B, n, n) and gradient (B, n) at a state.
+    def robust_costs(self, e: Evaluation) -> tuple[Array, Array]:
+        """(B, 21) costs of each key point and relative 3D point at the narrowest kernels."""
+        cost_2d = 0.5 * e.square_2d / (1.0 + e.square_2d / _KERNEL_2D**2)
+        cost_3d = 0.5 * e.square_3d / (1.0 + e.square_3d / _KERNEL_3D**2)
+        return cost_2d, cost_3d
 
-        ``with_last`` false leaves out the ties to the last frame from the matrix, for the
-        covariance of what this frame alone says.
-        """
+    def plain_cost(self, e: Evaluation) -> Array:
+        """(B,) cost at the narrowest kernels: comparable between guesses."""
+        cost_2d, cost_3d = self.robust_costs(e)
+        return np.asarray(e.other + cost_2d.sum(axis=1) + cost_3d.sum(axis=1))
+
+    def normal_equations(self, e: Evaluation, kernels: Kernels) -> NormalEquations:
+        """Linearise at a state."""
         J = joint_jacobian(self.hands.skeleton, e.posed, self.free_betas)
         if self.free_betas:
             J[..., BETAS] *= self.measured.free_betas[:, None, None, None]
         H, g = self._point_equations(e, kernels, J)
-        flat = H.reshape(len(H), -1)
-        diagonal = flat[:, :: self.columns + 1]
-        self._add_angles(e, flat, g, with_last)
-        diagonal[:, -1] += SCALE_SIGMA**-2
-        g[:, -1] += (e.state.scale - 1.0) / SCALE_SIGMA**2
-        if self.free_betas:
-            self._add_shape(e.state.betas, H, g, diagonal)
-        if self._has_last:
-            self._add_last(e.state, H, g, diagonal, with_last)
+        D = priors.angle_jacobian(self.hands.anatomy.axes, e.angles)
+        self.soft.add_frame_terms(e.state, e.soft, D, H, g)
         self._add_contacts(e, J, H, g)
-        return H, g
+        matrix = H.copy()
+        self.soft.add_last_frame(e.state, e.soft, D, matrix, g)
+        return NormalEquations(matrix, g, H)
 
     # -- key points and relative 3D ------------------------------------------------------------
 
@@ -213,9 +210,7 @@ class FitProblem:
         projection = np.empty((count, 21, 2, 3))
         inverse_depth = weight / np.maximum(e.posed.points[:, :, 2], MIN_DEPTH_M)
         projection[..., :2] = self.measured.whitening * inverse_depth[..., None, None]
-        np.negative(
-            (projection[..., :2] @ e.xy[..., None])[..., 0], out=projection[..., 2]
-        )
+        np.negative((projection[..., :2] @ e.xy[..., None])[..., 0], out=projection[..., 2])
         rows[:, :42, :-1] = (projection @ J).reshape(count, 42, -1)
         residual[:, :42] = (weight[..., None] * e.residual_2d).reshape(count, 42)
         if self.has_relative:
@@ -229,129 +224,6 @@ class FitProblem:
             np.matmul(rows[b].T, rows[b], out=H[b])
         return H, (residual[:, None] @ rows)[:, 0]
 
-    # -- angles --------------------------------------------------------------------------------
-
-    def _angle_terms(self, angles: Array, beyond: Array) -> tuple[Array, Array]:
-        """Gradient (B, 15, 3) and cost (B,) of limits, relaxed pose, coupling and last frame."""
-        c = self.config
-        aside = angles - self.hands.anatomy.mean
-        usual = (c.pose_weight * _POSE_PRECISION) * aside
-        limit = (c.limits_weight * _LIMIT_PRECISION) * beyond
-        cost = np.einsum("bji,bji->b", usual, aside) + np.einsum("bji,bji->b", limit, beyond)
-        force = usual
-        force += limit
-        uncoupled = angles[:, priors.DIP_JOINTS, BEND]
-        uncoupled = uncoupled - priors.COUPLING * angles[:, priors.PIP_JOINTS, BEND]
-        pull = c.pose_weight * _COUPLING_PRECISION * uncoupled
-        cost += np.einsum("bf,bf->b", pull, uncoupled)
-        force[:, priors.DIP_JOINTS, BEND] += pull
-        force[:, priors.PIP_JOINTS, BEND] -= priors.COUPLING * pull
-        if self._has_last:
-            change = angles - self.measured.last_angles
-            tie = self.measured.last_precision[:, 2, None, None] * change
-            cost += np.einsum("bji,bji->b", tie, change)
-            force += tie
-        return force, 0.5 * cost
-
-    def _add_angles(self, e: Evaluation, flat: Array, g: Array, with_last: bool) -> None:
-        c, count = self.config, len(flat)
-        D = priors.angle_jacobian(self.hands.anatomy.axes, e.angles)
-        g[:, POSE] += (e.angle_force[..., None, :] @ D).reshape(count, 45)
-        precision = (c.limits_weight * _LIMIT_PRECISION) * e.at_limit
-        precision += c.pose_weight * _POSE_PRECISION
-        if self._has_last and with_last:
-            precision += self.measured.last_precision[:, 2, None, None]
-        blocks = np.zeros((count, 5, 9, 9))
-        fingers = D.reshape(count, 5, 3, 3, 3)
-        scaled = np.swapaxes(D * precision[..., None], -1, -2) @ D
-        scaled = scaled.reshape(count, 5, 3, 3, 3)
-        for level in range(3):
-            at = slice(3 * level, 3 * level + 3)
-            blocks[:, :, at, at] = scaled[:, :, level]
-        coupled = np.zeros((count, 4, 9))
-        coupled[:, :, 6:9] = fingers[:, :4, 2, BEND]
-        coupled[:, :, 3:6] = -priors.COUPLING * fingers[:, :4, 1, BEND]
-        weight = c.pose_weight * _COUPLING_PRECISION
-        blocks[:, :4] += weight * coupled[..., :, None] * coupled[..., None, :]
-        flat[:, _finger_blocks(self.columns)] += blocks.reshape(count, -1)
-
-    # -- shape ---------------------------------------------------------------------------------
-
-    def _length_residual(self, betas: Array) -> tuple[Array, Array]:
-        """(B,) sigmas off the known length of the flat hand, and its derivative (B, 10)."""
-        flat = self._length + (self._length_shape @ betas[..., None])[..., 0]
-        length = np.sqrt(np.einsum("bi,bi->b", flat, flat))
-        row = (flat / length[:, None])[:, None] @ self._length_shape
-        return (length - self.config.hand_length_m) / _LENGTH_SIGMA, row[:, 0] / _LENGTH_SIGMA
-
-    def _shape_cost(self, betas: Array) -> Array:
-        cost = self.config.shape_weight * np.einsum("bi,bi->b", betas, betas)
-        if self.config.hand_length_m > 0:
-            cost += self._length_residual(betas)[0] ** 2
-        if self._tied is not None:
-            apart = betas[self._tied[0]] - betas[self._tied[1]]
-            cost[self._tied] += _TIE_PRECISION * apart @ apart
-        return np.asarray(0.5 * cost)
-
-    def _add_shape(self, betas: Array, H: Array, g: Array, diagonal: Array) -> None:
-        free, c = self.measured.free_betas[:, None], self.config
-        diagonal[:, BETAS] += c.shape_weight * free + (1.0 - free)
-        g[:, BETAS] += c.shape_weight * free * betas
-        if c.hand_length_m > 0:
-            residual, row = self._length_residual(betas)
-            row = row * free
-            H[:, BETAS, BETAS] += row[:, :, None] * row[:, None]
-            g[:, BETAS] += row * residual[:, None]
-        if self._tied is not None:
-            # both hands move at once: twice the weight bounds the left-out cross term
-            a, b = self._tied
-            apart = _TIE_PRECISION * (betas[a] - betas[b])
-            g[a, BETAS] += apart
-            g[b, BETAS] -= apart
-            diagonal[self._tied, BETAS] += 2 * _TIE_PRECISION
-
-    # -- last frame ----------------------------------------------------------------------------
-
-    def _last_turn(self, state: HandStates) -> tuple[Array, Array]:
-        """Rotation since the last frame as sin(angle) axis (B, 3), and the matrix (B, 3, 3)."""
-        E = state.orientation @ np.swapaxes(self.measured.last.orientation, -1, -2)
-        skew = E[:, [2, 0, 1], [1, 2, 0]] - E[:, [1, 2, 0], [2, 0, 1]]
-        return 0.5 * skew, E
-
-    def _last_cost(self, state: HandStates) -> Array:
-        m = self.measured
-        moved = state.position - m.last.position
-        turned, _ = self._last_turn(state)
-        cost = m.last_precision[:, 0] * np.einsum("bi,bi->b", moved, moved)
-        cost += m.last_precision[:, 1] * np.einsum("bi,bi->b", turned, turned)
-        if self.free_betas:
-            grown = state.betas - m.last.betas
-            cost += (
-                m.free_betas * m.last_precision[:, 3] * np.einsum("bi,bi->b", grown, grown)
-            )
-        return np.asarray(0.5 * cost)
-
-    def _add_last(
-        self, state: HandStates, H: Array, g: Array, diagonal: Array, with_last: bool
-    ) -> None:
-        m = self.measured
-        turned, E = self._last_turn(state)
-        # hat(w) E + E^T hat(w) = hat((tr(E) I - E) w)
-        J = 0.5 * (np.trace(E, axis1=1, axis2=2)[:, None, None] * _EYE - E)
-        precision = m.last_precision
-        g[:, POSITION] += precision[:, :1] * (state.position - m.last.position)
-        g[:, ORIENTATION] += precision[:, 1:2] * (turned[:, None] @ J)[:, 0]
-        if with_last:
-            diagonal[:, POSITION] += precision[:, :1]
-            H[:, ORIENTATION, ORIENTATION] += (
-                precision[:, 1, None, None] * (np.swapaxes(J, -1, -2) @ J)
-            )
-        if self.free_betas:
-            weight = (m.free_betas * precision[:, 3])[:, None]
-            g[:, BETAS] += weight * (state.betas - m.last.betas)
-            if with_last:
-                diagonal[:, BETAS] += weight
-
     # -- overlaps ------------------------------------------------------------------------------
 
     def _contacts(self, posed: PosedJoints) -> tuple[Contacts | None, Contacts | None]:
@@ -363,15 +235,15 @@ class FitProblem:
             between = collision.contacts_between(self.hands.spheres, centres)
         return collision.contacts_within(self.hands.spheres, centres), between
 
-    def _contact_cost(self, within: Contacts | None, between: Contacts | None) -> Array:
-        cost = np.zeros(len(self._rows))
+    def _add_contact_cost(
+        self, within: Contacts | None, between: Contacts | None, cost: Array
+    ) -> None:
         weight = 0.5 * self.config.collision_weight / collision.SIGMA_M**2
         if within is not None:
             np.add.at(cost, within.hand_a, weight * within.depth**2)
         if between is not None:
             np.add.at(cost, between.hand_a, weight * between.depth**2)
             np.add.at(cost, between.hand_b, weight * between.depth**2)
-        return cost
 
     def _add_contacts(self, e: Evaluation, J: Array, H: Array, g: Array) -> None:
         weight = self.config.collision_weight / collision.SIGMA_M**2
@@ -396,15 +268,3 @@ def _tied_hands(free_betas: Array) -> list[int] | None:
     """The two hands of one frame if both shapes are free (they belong to one person)."""
     free = [int(i) for i in np.nonzero(free_betas)[0]]
     return free if len(free) == 2 else None
-
-
-_BLOCK_INDEX: dict[int, NDArray[np.int64]] = {}
-
-
-def _finger_blocks(columns: int) -> NDArray[np.int64]:
-    """Where the (5, 9, 9) blocks of the fingers lie in a flat (columns, columns)."""
-    if columns not in _BLOCK_INDEX:
-        f, i, j = np.ogrid[:5, :9, :9]
-        start = POSE.start + 9 * f
-        _BLOCK_INDEX[columns] = ((start + i) * columns + start + j).reshape(-1)
-    return _BLOCK_INDEX[columns]

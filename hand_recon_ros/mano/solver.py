@@ -13,8 +13,9 @@ from hand_recon_ros.mano.states import HandStates
 from hand_recon_ros.types import Array
 
 _START_DAMPING, _MIN_DAMPING, _MAX_DAMPING = 1e-3, 1e-6, 1e8
-_ENOUGH = 0.01
-"""Stop when a step promises to lower the cost (half a chi-square) by less than this."""
+_ENOUGH = 3.0
+"""A step that promises to lower the cost (half a chi-square) by less than this is the last one:
+Gauss-Newton's next step would be far below the measurements' noise."""
 _MAX_TURN = 0.7
 """Longest step of any angle, rad: beyond it the linearisation means nothing."""
 _MAX_APPROACH = 0.4
@@ -29,6 +30,8 @@ class Minimum:
         evaluation: residuals there.
         kernels: robust kernels there.
         cost: (B,) at these kernels.
+        information: (B, n, n) what this frame says of the unknowns, without the last frame, at
+            the last linearisation.
         iterations: (B,) steps tried.
         converged: (B,) no step promised anything more.
     """
@@ -36,6 +39,7 @@ class Minimum:
     evaluation: Evaluation
     kernels: Kernels
     cost: Array
+    information: Array
     iterations: NDArray[np.int64]
     converged: NDArray[np.bool_]
 
@@ -49,35 +53,32 @@ def minimise(problem: FitProblem, start: HandStates, max_iterations: int) -> Min
     damping = np.full(count, _START_DAMPING)
     iterations = np.zeros(count, dtype=np.int64)
     active = np.isfinite(cost)
-    equations = None
+    settled = np.zeros(count, dtype=np.bool_)
+    equations = problem.normal_equations(e, kernels)
+    stale = False
     for _ in range(max_iterations):
-        if not active.any():
-            break
-        if equations is None:
+        if stale:
             equations = problem.normal_equations(e, kernels)
-        H, g = equations
-        step = _solve(H, g, damping)
-        gain = -0.5 * np.einsum("bi,bi->b", step, g)
-        active = active & (gain > _ENOUGH)
-        if not active.any():
-            break
+        step = _solve(equations.matrix, equations.gradient, damping)
+        gain = -0.5 * np.einsum("bi,bi->b", step, equations.gradient)
+        settled |= gain < _ENOUGH
         iterations += active
         step = _shortened(step, e.state.position) * active[:, None]
         trial = problem.evaluate(e.state.moved(step, problem.free_betas))
         trial_cost = problem.cost(trial, kernels)
         better = active & (trial_cost < cost)
-        damping = np.where(better, damping * 0.1, damping * 10.0)
-        np.clip(damping, _MIN_DAMPING, None, out=damping)
-        active = active & (damping < _MAX_DAMPING)
-        if better.any():
-            if better.all():
-                e = trial
-            else:
-                e = problem.evaluate(trial.state.where(better, e.state))
-            kernels = problem.kernels(e)
-            cost = problem.cost(e, kernels)
-            equations = None
-    return Minimum(e, kernels, cost, iterations, np.isfinite(cost) & ~active)
+        damping = np.maximum(np.where(better, 0.1, 10.0) * damping, _MIN_DAMPING)
+        stale = bool(better.any())
+        if stale:
+            e = trial if better.all() else problem.evaluate(trial.state.where(better, e.state))
+            cost = np.where(better, trial_cost, cost)
+            if kernels.wide:
+                kernels = problem.kernels(e)
+                cost = problem.cost(e, kernels)
+        active &= ~settled & (damping < _MAX_DAMPING)
+        if not active.any():
+            break
+    return Minimum(e, kernels, cost, equations.information, iterations, np.isfinite(cost) & ~active)
 
 
 def _solve(H: Array, g: Array, damping: Array) -> Array:
@@ -91,7 +92,8 @@ def _solve(H: Array, g: Array, damping: Array) -> Array:
         step = np.full_like(g, np.nan)
         for b in range(len(H)):
             step[b] = np.linalg.lstsq(damped[b], -g[b], rcond=None)[0]
-    return np.where(np.isfinite(step).all(axis=1, keepdims=True), step, 0.0)
+    step[~np.isfinite(step).all(axis=1)] = 0.0
+    return np.asarray(step)
 
 
 def _shortened(step: Array, position: Array) -> Array:

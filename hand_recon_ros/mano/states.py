@@ -68,6 +68,8 @@ class HandStates:
     @classmethod
     def concatenate(cls, parts: Sequence[HandStates]) -> HandStates:
         """Several batches as one."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
@@ -80,9 +82,10 @@ class Measurements:
         whitening: (B, 21, 2, 2) pixels a ray unit times confidence / sigma; 0 where invalid.
         relative: (B, 21, 3) relative 3D; anything where absent.
         relative_weight: (B, 21, 3) 1 / sigma along each axis; 0 where absent.
-        last: states predicted from the frames before; anything where absent.
-        last_angles: (B, 15, 3) their joint angles.
-        last_precision: (B, 4) 1 / sigma^2 of their position, orientation, angles and betas.
+        warm: (B,) whether there is a prediction from the frames before.
+        last: this prediction; anything where absent.
+        last_angles: (B, 15, 3) its joint angles.
+        last_precision: (B, 3) 1 / sigma^2 of its position, orientation and angles.
         free_betas: (B,) 1 where the shape is estimated, 0 where it is held.
     """
 
@@ -90,6 +93,7 @@ class Measurements:
     whitening: Array
     relative: Array
     relative_weight: Array
+    warm: NDArray[np.bool_]
     last: HandStates
     last_angles: Array
     last_precision: Array
@@ -97,7 +101,11 @@ class Measurements:
 
     def without_last(self) -> Measurements:
         """The same without any tie to the last frame."""
-        return replace(self, last_precision=np.zeros_like(self.last_precision))
+        return self.forget(np.ones(len(self.rays), dtype=np.bool_))
+
+    def forget(self, hands: NDArray[np.bool_]) -> Measurements:
+        """The same without the ties of some hands (B,) to the last frame."""
+        return replace(self, last_precision=np.where(hands[:, None], 0.0, self.last_precision))
 
     def take(self, index: NDArray[np.int64]) -> Measurements:
         """The hands of ``index`` (may repeat)."""
@@ -128,9 +136,14 @@ class HandConstants:
             return parts[0]
         return cls(
             HandSkeleton.stack([p.skeleton for p in parts]),
-            Anatomy(*(np.concatenate([getattr(p.anatomy, n) for p in parts]) for n in ("axes", "mean"))),
+            Anatomy(
+                *(np.concatenate([getattr(p.anatomy, n) for p in parts]) for n in ("axes", "mean"))
+            ),
             SphereHand(
-                *(np.concatenate([getattr(p.spheres, n) for p in parts]) for n in ("radii", "least"))
+                *(
+                    np.concatenate([getattr(p.spheres, n) for p in parts])
+                    for n in ("radii", "least")
+                )
             ),
         )
 

@@ -11,7 +11,6 @@ from hand_recon_ros.camera import Camera, CameraError
 from hand_recon_ros.nodes.convert import camera_for_image, camera_from_info
 from hand_recon_ros.nodes.problems import Problems
 
-
 _QUIET_S = 1.0
 """The first images often come a little before the first camera_info: no reason to complain."""
 

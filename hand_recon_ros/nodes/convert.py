@@ -61,7 +61,7 @@ def camera_from_info(msg: CameraInfo) -> Camera:
     bins = np.array([max(1, msg.binning_x), max(1, msg.binning_y), 1])
     model = _DISTORTION_NAMES.get(msg.distortion_model, msg.distortion_model)
     try:
-        return Camera(width // bins[0], height // bins[1], K / bins[:, None], D, model)
+        return Camera(int(width // bins[0]), int(height // bins[1]), K / bins[:, None], D, model)
     except CameraError as error:
         raise CameraError(f"{source}: {error}") from None
 

@@ -8,20 +8,26 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos import (
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_policy_name_from_kind,
+)
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
-from diagnostic_msgs.msg import DiagnosticArray
 from hand_recon_ros.config import Config, ConfigError
 from hand_recon_ros.nodes.camera_source import CameraSource
 from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
-from hand_recon_ros.nodes.image_source import MESSAGES, Arrival, ImageSource
+from hand_recon_ros.nodes.image_source import MESSAGE_TYPES, Arrival, ImageSource
 from hand_recon_ros.nodes.outputs import Outputs
 from hand_recon_ros.nodes.parameters import (
     NODE_ARGUMENTS,
@@ -33,6 +39,8 @@ from hand_recon_ros.nodes.parameters import (
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.slot import Worker
 
+REPORT_PERIOD_S = 1.0
+"""Between two diagnostics."""
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -85,7 +93,7 @@ class HandReconNode(LifecycleNode):
         )
         # Wall time: the node must report its state while simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self.create_timer(1.0, self._report, clock=steady)
+        self._timer = self.create_timer(REPORT_PERIOD_S, self._report, clock=steady)
         if read_config(self)[1].autostart and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
@@ -97,7 +105,9 @@ class HandReconNode(LifecycleNode):
         try:
             self._config, self._node_config = read_config(self)
             self._chain = self._factory(self._config)
-            self._outputs = Outputs(self, self._node_config, self._chain, self._problems)
+            self._outputs = Outputs(
+                self, self._config, self._node_config, self._chain, self._problems
+            )
         except Exception as error:
             self._free()
             self._problems.report(
@@ -114,6 +124,7 @@ class HandReconNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the camera."""
         assert self._outputs is not None
+        self._problems.forget()
         self._statistics = Statistics()
         config = self._node_config
         info_topic = self.resolve_topic_name("camera_info")
@@ -131,16 +142,18 @@ class HandReconNode(LifecycleNode):
         self._chain.reset()
         self._outputs.start()
         self._worker = Worker("hand_recon", self._work, self._failed)
-        qos = QoSProfile(depth=1, reliability=_RELIABILITY[config.image_reliability])
         self._inputs = [
             self.create_subscription(
-                CameraInfo, info_topic, cameras.update, QoSProfile(depth=1, reliability=_BEST_EFFORT)
+                CameraInfo,
+                info_topic,
+                cameras.update,
+                QoSProfile(depth=1, reliability=_BEST_EFFORT),
             ),
             self.create_subscription(
-                MESSAGES[config.image_transport][0],
+                MESSAGE_TYPES[config.image_transport],
                 topic,
                 self._image_arrived,
-                qos,
+                self._image_qos(),
                 raw=True,  # an image that is out of date when its turn comes is never unpacked
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
             ),
@@ -208,7 +221,7 @@ class HandReconNode(LifecycleNode):
         self._outputs.publish(picture, result)
         now_s = self.get_clock().now().nanoseconds * 1e-9
         self._statistics.published(now_s - picture.frame.stamp, now_s - arrival.received_ns * 1e-9)
-        self._problems.clear("chain")
+        self._problems.clear("chain", "qos")
         self._log_warnings()
 
     def _failed(self, error: Exception) -> None:
@@ -257,7 +270,9 @@ class HandReconNode(LifecycleNode):
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         topic = self._image_topic()
         names = sorted(
-            {i.node_name for i in self.get_publishers_info_by_topic(topic)} or {"unknown"}
+            info.node_name
+            for info in self.get_publishers_info_by_topic(topic)
+            if qos_check_compatible(info.qos_profile, self._image_qos())[0] != QoSCompatibility.OK
         )
         remedy = (
             "set image_reliability to best_effort"
@@ -274,6 +289,9 @@ class HandReconNode(LifecycleNode):
     def _image_topic(self) -> str:
         topic = self.resolve_topic_name("image")
         return f"{topic}/compressed" if self._node_config.image_transport == "compressed" else topic
+
+    def _image_qos(self) -> QoSProfile:
+        return QoSProfile(depth=1, reliability=_RELIABILITY[self._node_config.image_reliability])
 
     def _parameters_changed(self, changes: Sequence[Parameter]) -> None:
         if self._outputs is not None and any(is_dynamic(change.name) for change in changes):

@@ -13,17 +13,25 @@ from std_msgs.msg import Header
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.nodes.camera_source import CameraSource
-from hand_recon_ros.nodes.image_codec import ImageError, decode_compressed, decode_image
+from hand_recon_ros.nodes.image_codec import RGB, ImageError, decode_compressed, decode_image
+from hand_recon_ros.nodes.image_view import read_image
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.stamps import StampCheck
 from hand_recon_ros.types import Frame
 
 _NS = 1_000_000_000
-MESSAGES: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    "raw": (Image, decode_image),
-    "compressed": (CompressedImage, decode_compressed),
+MESSAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
+"""Message type of each image transport."""
+
+
+def _read_compressed(data: bytes) -> CompressedImage:
+    return deserialize_message(data, CompressedImage)
+
+
+_READERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], RGB]]] = {
+    "raw": (read_image, decode_image),
+    "compressed": (_read_compressed, decode_compressed),
 }
-"""Message type and decoder of each image transport."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,12 @@ class ImageSource:
     """Turns arrivals into frames, or says why one is left out."""
 
     def __init__(
-        self, transport: str, topic: str, camera_frame: str, cameras: CameraSource, problems: Problems
+        self,
+        transport: str,
+        topic: str,
+        camera_frame: str,
+        cameras: CameraSource,
+        problems: Problems,
     ) -> None:
         """Start a stream.
 
@@ -66,7 +79,7 @@ class ImageSource:
             cameras: intrinsics by image size.
             problems: told of what is wrong.
         """
-        self._message, self._decode = MESSAGES[transport]
+        self._read, self._decode = _READERS[transport]
         self._topic = topic
         self._camera_frame = camera_frame
         self._cameras = cameras
@@ -79,11 +92,9 @@ class ImageSource:
     def read(self, arrival: Arrival) -> Picture | None:
         """Return the picture; None = left out, ``problems`` knows why."""
         try:
-            message = deserialize_message(arrival.data, self._message)
+            message = self._read(arrival.data)
         except Exception as error:  # rclpy raises several kinds
-            self._problems.report(
-                "image", f"{self._topic}: not a readable {self._message.__name__}: {error}", "error"
-            )
+            self._problems.report("image", f"{self._topic}: unreadable message: {error}", "error")
             return None
         stamp = message.header.stamp
         verdict = self._stamps.check(stamp.sec, stamp.nanosec, arrival.received_ns)

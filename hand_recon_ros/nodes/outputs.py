@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
+from hand_recon_ros.config import Config
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.nodes.convert import hand_array_message, transforms
 from hand_recon_ros.nodes.image_source import Picture
@@ -43,12 +44,22 @@ class Outputs:
     """
 
     def __init__(
-        self, node: LifecycleNode, config: NodeConfig, reconstructor: Any, problems: Problems
+        self,
+        node: LifecycleNode,
+        core_config: Config,
+        config: NodeConfig,
+        reconstructor: Any,
+        problems: Problems,
     ) -> None:
         """Create the (still silent) publishers."""
         self._node = node
         self._reconstructor = reconstructor
         self._problems = problems
+        self._mirrored = core_config.detector.mirrored
+        self._without_hands = {
+            "hand_model": ", ".join(sorted({m.name for m in reconstructor.models.values()})),
+            "scale_source": "hand_length" if core_config.fit.hand_length_m else "adult_prior",
+        }
         self._views: Worker[tuple[Picture, HandFrame]] | None = None
         self._hands = node.create_lifecycle_publisher(HandArray, "~/hands", QoSProfile(depth=5))
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=100))
@@ -80,23 +91,12 @@ class Outputs:
 
     def publish(self, picture: Picture, result: HandFrame) -> None:
         """Publish the result of one picture."""
-        self._hands.publish(hand_array_message(result, picture.header, **self._defaults()))
+        self._hands.publish(hand_array_message(result, picture.header, **self._without_hands))
         if self._config.publish_tf and result.hands:
             frames = transforms(result, picture.header, self._config.frame_prefix)
             self._tf.publish(TFMessage(transforms=frames))
         if self._views is not None and (self._wanted(self._markers) or self._wanted(self._overlay)):
             self._views.slot.put((picture, result))
-
-    def _defaults(self) -> dict[str, str]:
-        """Names for an array without hands."""
-        config = getattr(self._reconstructor, "config", None)
-        models = getattr(self._reconstructor, "models", None)
-        names: dict[str, str] = {}
-        if config is not None and config.fit.hand_length_m > 0:
-            names["scale_source"] = "hand_length"
-        if models:
-            names["hand_model"] = ", ".join(sorted({model.name for model in models.values()}))
-        return names
 
     @staticmethod
     def _wanted(publisher: Any) -> bool:
@@ -112,10 +112,12 @@ class Outputs:
             if markers.markers:
                 self._markers.publish(markers)
         if self._wanted(self._overlay):
+            # Only now: neither is needed where nobody looks.
+            from hand_recon_ros.pipeline import unmirrored
             from hand_recon_ros.rendering.overlay import draw_overlay
 
-            image = chain.prepare(picture.frame).image
-            drawn = draw_overlay(image, result, meshes, faces)
+            frame = unmirrored(picture.frame) if self._mirrored else picture.frame
+            drawn = draw_overlay(frame.image, result, meshes, faces)
             self._overlay.publish(image_message(drawn, picture.header))
         self._problems.clear("views")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hand_recon_ros.config import FilterConfig
 from hand_recon_ros.temporal.hand_state import PoseFilter
+from hand_recon_ros.temporal.joints import JointKalman
 from hand_recon_ros.temporal.kalman import HandKalman
 from hand_recon_ros.temporal.one_euro import OneEuro
 from hand_recon_ros.temporal.smoothing import SavitzkyGolay, Smoother, Unsmoothed
@@ -25,4 +26,6 @@ def make_smoother(config: FilterConfig) -> Smoother:
         return SavitzkyGolay(config.savgol_window, config.savgol_order)
     if config.smoothing == "one_euro":
         return OneEuro(config.one_euro_min_cutoff, config.one_euro_beta)
+    if config.smoothing == "kalman":
+        return JointKalman(config)
     return Unsmoothed()

@@ -24,6 +24,8 @@ GROUPS = (0, 1, *(2 + joint // 3 for joint in range(BLOCKS - 2)))
 _POSITION, _ORIENTATION = 0, 1
 _VELOCITY_SIGMA = np.array([1.0] + [8.0] * (BLOCKS - 1))
 """Spread of the unknown velocity of a hand that was just found, m/s and rad/s."""
+_SURPRISE = np.array([40.0] + [400.0] * (BLOCKS - 1))
+"""Sudden acceleration that is no outlier, m/s^2 and rad/s^2."""
 _FLOOR = np.array([1e-4] + [1e-3] * (BLOCKS - 1))
 """Least standard deviation believed of a fit, m and rad."""
 _RESTART_S = 1.0
@@ -52,6 +54,7 @@ class HandKalman:
             GROUPS,
             model_noise(fastest, config.still_noise_ratio),
             _VELOCITY_SIGMA,
+            _SURPRISE,
             switch_s=config.motion_switch_s,
             decay_s=config.velocity_decay_s,
             gate_sigma=config.gate_sigma,
@@ -90,7 +93,7 @@ class HandKalman:
             return self._start(result, measured, R, stamp)
 
         state = self._models.advance(self._state, dt)
-        correction = self._models.correct(state, measured.minus(self._pose), R)
+        correction = self._models.correct(state, measured.minus(self._pose), R, dt)
         mean, _ = self._models.combined(correction.state)
         offset = mean[:, :3]
         self._pose = self._pose.plus(offset)

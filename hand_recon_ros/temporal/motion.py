@@ -57,6 +57,7 @@ class MotionModels:
         groups: (B,) group of each block, counted from 0.
         noise: (B, M) square root of the spectral density of the white acceleration, units / s^1.5.
         velocity_sigma: (B,) spread of the unknown velocity at the start, units / s.
+        surprise: (B,) acceleration, units / s^2, that is no outlier even in the stillest hand.
         switch_s: mean time between two changes of the motion model, seconds.
         decay_s: time in which an unseen hand loses its velocity, seconds.
         gate_sigma: an innovation as improbable as this many sigma of one axis is an outlier.
@@ -69,6 +70,7 @@ class MotionModels:
         groups: Sequence[int],
         noise: Array,
         velocity_sigma: Array,
+        surprise: Array,
         *,
         switch_s: float,
         decay_s: float,
@@ -79,6 +81,7 @@ class MotionModels:
         self.groups = np.asarray(groups)
         self.density = np.asarray(noise, dtype=np.float64) ** 2
         self.velocity_variance = np.asarray(velocity_sigma, dtype=np.float64) ** 2
+        self.surprise = np.asarray(surprise, dtype=np.float64)
         self.switch_s, self.decay_s, self.evidence = switch_s, decay_s, evidence
         self.members = np.equal.outer(np.arange(self.groups.max() + 1), self.groups).astype(float)
         self.gate = _chi2_quantile(3.0 * self.members.sum(axis=1), gate_sigma)
@@ -114,13 +117,14 @@ class MotionModels:
         x = x @ F.T
         return MotionState(x, P, probability)
 
-    def correct(self, state: MotionState, measured: Array, R: Array) -> Correction:
+    def correct(self, state: MotionState, measured: Array, R: Array, dt: float) -> Correction:
         """Weigh in a measurement (000 eq. 3), unless a group's is an outlier.
 
         Args:
             state: predicted for the time of the measurement.
             measured: (B, 3) offsets from the reference; NaN = this block was not measured.
             R: (B, 3, 3) their covariances.
+            dt: seconds over which the state was predicted.
         """
         seen = np.isfinite(measured).all(axis=1)
         y = np.where(seen[:, None], measured, 0.0)[:, None] - state.mean[..., :3]
@@ -129,7 +133,7 @@ class MotionModels:
         S_inverse = np.linalg.inv(S)
         distance = ((S_inverse @ y[..., None])[..., 0] * y).sum(axis=-1) * seen[:, None]
         fit = -0.5 * (distance + np.log(np.linalg.det(S))) * seen[:, None]
-        rejected = (self.members @ distance).min(axis=1) > self.gate
+        rejected = self._outliers(state, measured, R, dt)
         used = seen & ~rejected[self.groups]
 
         gain = P[..., :3] @ S_inverse * used[:, None, None, None]
@@ -155,6 +159,15 @@ class MotionModels:
         spread = state.mean - mean[:, None]
         P = state.covariance + spread[..., :, None] * spread[..., None, :]
         return mean, (p[..., None, None] * P).sum(axis=1)
+
+    def _outliers(self, state: MotionState, measured: Array, R: Array, dt: float) -> np.ndarray:
+        """Groups (G,) whose measurement even a suddenly moving hand could hardly give."""
+        mean, P = self.combined(state)
+        reach = (0.5 * self.surprise * dt**2) ** 2
+        S = P[:, :3, :3] + R + reach[:, None, None] * _EYE3
+        y = np.nan_to_num(measured - mean[:, :3])
+        distance = (y * np.linalg.solve(S, y[..., None])[..., 0]).sum(axis=-1)
+        return np.asarray(self.members @ distance > self.gate)
 
     @staticmethod
     def recentred(state: MotionState, offset: Array) -> MotionState:

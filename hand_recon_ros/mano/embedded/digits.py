@@ -27,9 +27,10 @@ _FINGER: Final = np.array(
         (1.84, 8.5, 6.9, 7.5),
         (2.00, 8.5, 6.9, 6.9),
         (2.12, 8.4, 6.7, 7.1),
-        (2.45, 8.0, 5.3, 7.6),
-        (2.76, 6.8, 4.3, 6.1),
-        (2.94, 4.0, 2.4, 3.4),
+        (2.45, 8.1, 5.4, 7.7),
+        (2.68, 7.5, 4.9, 7.0),
+        (2.76, 7.0, 4.5, 6.3),
+        (2.93, 4.5, 2.8, 3.8),
         (3.00, 2.5, 1.5, 2.0),
     ]
 )
@@ -50,18 +51,20 @@ _THUMB: Final = np.array(
         (3.00, 3.0, 1.8, 2.5),
     ]
 )
-FINGER_STATIONS: Final = (0.40, 0.66, 0.86, 1.00, 1.22, 1.53, 1.83, 2.12, 2.45, 2.76)
+_FINGER_PROFILE: Final = PchipInterpolator(_FINGER[:, 0], _FINGER[:, 1:])
+_THUMB_PROFILE: Final = PchipInterpolator(_THUMB[:, 0], _THUMB[:, 1:])
+FINGER_STATIONS: Final = (0.40, 0.66, 0.86, 1.00, 1.20, 1.50, 1.79, 2.00, 2.27, 2.68)
 """Bone coordinates of a finger's rings, base first; three rings bracket the PIP joint."""
 THUMB_STATIONS: Final = (0.60, 0.84, 0.97, 1.10, 1.28, 1.52, 1.78, 2.00, 2.22, 2.50, 2.79)
-CAP_STATION: Final = 2.94
+CAP_STATION: Final = 2.93
 _NAIL_START: Final = 2.3
 _NAIL_CUT: Final = 0.86
 
 
 def sections(anatomy: Anatomy, name: str, bone: FloatArray) -> FloatArray:
     """(n, 3) half breadth, dorsal and palmar depth in mm at bone coordinates ``bone``."""
-    table = _THUMB if name == "thumb" else _FINGER
-    radii = PchipInterpolator(table[:, 0], table[:, 1:])(np.clip(bone, table[0, 0], 3.0))
+    profile = _THUMB_PROFILE if name == "thumb" else _FINGER_PROFILE
+    radii = profile(np.clip(bone, profile.x[0], 3.0))
     radii = radii * DIGITS[name].size
     breadth, depth = anatomy.girth_factors(name)
     slope = 1.0 + (anatomy.taper - 1.0) * (1.5 - np.clip(bone, 0.0, 3.0)) / 1.5

@@ -34,7 +34,7 @@ _ROWS: Final = (
     (-93, 35, -83, -45, 11, 16),
 )
 _WEB: Final = ((-64.0, 2.0, 33.0), (-64.0, -10.0, 33.0))
-_SWEEPS: Final = 80
+_SWEEPS: Final = 100
 _MELTS: Final = (0.5, 1.0)
 """Bone coordinate of fingers and thumb up to which rings follow the palm's surface."""
 
@@ -77,7 +77,7 @@ def build_vertices(topology: Topology, anatomy: Anatomy) -> FloatArray:
     cap_turn = 2 * np.pi * loop_parameter(CAP, 0.25)
     for k, name in enumerate(FINGERS):
         stations = THUMB_STATIONS if name == "thumb" else FINGER_STATIONS
-        for station, index in zip(stations, topology.fingers[k], strict=True):
+        for station, index in zip(stations, topology.digits[k], strict=True):
             melts = station <= _MELTS[name == "thumb"]
             if name != "thumb" or station > stations[0]:
                 vertices[index] = ring(anatomy, name, bones[name], station, turn)
@@ -98,6 +98,8 @@ def build_vertices(topology: Topology, anatomy: Anatomy) -> FloatArray:
         smooth = 0.5 * vertices + 0.5 * (average @ vertices)
         loop = vertices[wrist]
         smooth[wrist] = 0.5 * loop + 0.25 * (np.roll(loop, 1, 0) + np.roll(loop, -1, 0))
-        vertices[free] = surface.project(smooth[free])
+        vertices[free] = surface.project(smooth[free], steps=1)
         vertices[wrist, 0] = wrist_x
+    vertices[free] = surface.project(vertices[free], steps=3)
+    vertices[wrist, 0] = wrist_x
     return vertices

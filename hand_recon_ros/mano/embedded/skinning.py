@@ -16,7 +16,7 @@ from hand_recon_ros.skeleton import FINGERS
 FIRST_JOINT: Final = {"index": 1, "middle": 4, "little": 7, "ring": 10, "thumb": 13}
 _MOST_BONES: Final = 4
 _DIFFUSIONS: Final = 5
-_NEAREST: Final = 60
+_NEAREST: Final = 120
 
 
 def _step(value: FloatArray, low: FloatArray | float, high: FloatArray | float) -> FloatArray:
@@ -37,18 +37,21 @@ def _bends(points: FloatArray, bones: Chain, reach: float) -> FloatArray:
 
 
 def skin_weights(topology: Topology, vertices: FloatArray, anatomy: Anatomy) -> FloatArray:
-    """(778, 16) weights: at most 4 bones a vertex, sum 1, smooth across the joints."""
+    """(778, 16) weights: at most 4 bones a vertex, sum 1, smooth across the joints.
+
+    ``vertices`` are the millimetres of ``build_vertices``.
+    """
     bones = chains(anatomy)
     owner = np.full(len(vertices), -1)
-    for k, rings in enumerate(topology.fingers):
+    for k, rings in enumerate(topology.digits):
         owner[np.concatenate([*rings[1:], topology.caps[k], topology.tips[k : k + 1]])] = k
 
     # How much of a vertex each digit's first bone carries.
     lateral, carried = [], []
     for name in FINGERS[1:]:
         local = (vertices - bones[name].points[0]) @ bones[name].frames[0]
-        low = np.where(local[:, 1] > 0, -9.0, -1.0)
-        high = np.where(local[:, 1] > 0, 11.0, 19.0)
+        low = np.where(local[:, 1] > 0, -6.0, 1.0)
+        high = np.where(local[:, 1] > 0, 14.0, 21.0)
         carried.append(_step(local[:, 0], low, high))
         lateral.append(local[:, 2])
     share = np.exp(-np.square(np.stack(lateral, 1)) / (2 * 7.5**2))
@@ -97,23 +100,30 @@ def _sparse(weights: FloatArray) -> FloatArray:
     return np.asarray(kept / kept.sum(axis=1, keepdims=True))
 
 
-def joint_regressor(shapes: list[FloatArray], joints: list[FloatArray]) -> FloatArray:
-    """(16, 778) regressor that reproduces the joints of all given shapes.
+def joint_regressor(
+    vertices: FloatArray,
+    joints: FloatArray,
+    directions: FloatArray,
+    joint_directions: FloatArray,
+) -> FloatArray:
+    """(16, 778) regressor that gives the right joints for every shape.
 
-    Non-negative least squares over the nearest vertices of the first shape, rows summing to 1.
+    Non-negative least squares over the nearest vertices, rows summing to 1 (facts B5).
 
     Args:
-        shapes: (778, 3) vertices of each shape, mm; the first one is the mean.
-        joints: (16, 3) true joints of each shape.
+        vertices: (778, 3), metres.
+        joints: (16, 3) true joints.
+        directions: (778, 3, 10) shape directions.
+        joint_directions: (16, 3, 10) true shape directions of the joints.
     """
-    regressor = np.zeros((16, len(shapes[0])))
+    regressor = np.zeros((16, len(vertices)))
     for joint in range(16):
-        distance = np.linalg.norm(shapes[0] - joints[0][joint], axis=1)
+        distance = np.linalg.norm(vertices - joints[joint], axis=1)
         near = np.argsort(distance, kind="stable")[:_NEAREST]
-        # The sum is a heavy equation; changes of shape are small, so they get weight.
-        blocks = [shapes[0][near].T, *((s - shapes[0])[near].T * 3.0 for s in shapes[1:])]
-        targets = [joints[0][joint], *((j - joints[0])[joint] * 3.0 for j in joints[1:])]
-        matrix = np.concatenate([*blocks, np.full((1, len(near)), 1e4)])
-        solution, _ = nnls(matrix, np.concatenate([*targets, [1e4]]), maxiter=2000)
+        moves = directions[near].reshape(len(near), -1).T
+        # The sum is the heaviest equation; then the mean shape; then each direction.
+        matrix = np.concatenate([vertices[near].T * 3.0, moves, np.full((1, len(near)), 10.0)])
+        target = np.concatenate([joints[joint] * 3.0, joint_directions[joint].ravel(), [10.0]])
+        solution, _ = nnls(matrix, target, maxiter=5000)
         regressor[joint, near] = solution / solution.sum()
     return regressor

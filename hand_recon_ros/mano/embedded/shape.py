@@ -1,0 +1,52 @@
+"""Shape directions of the embedded hand: what each of the ten betas means.
+
+Each direction is the central difference of the generated mesh along one measure, scaled so that
+beta = 1 is one standard deviation of adults (hand length 10 mm, breadth 5 mm as a whole).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from hand_recon_ros.mano.data import FloatArray
+from hand_recon_ros.mano.embedded.anatomy import WRIST_MM, Anatomy, mano_joints
+from hand_recon_ros.mano.embedded.mesh import build_vertices
+from hand_recon_ros.mano.embedded.topology import Topology
+
+SIGMAS: Final[dict[str, float]] = {
+    "scale": 0.05,
+    "palm_length": 0.03,
+    "palm_width": 0.04,
+    "thickness": 0.06,
+    "finger_length": 0.03,
+    "thumb_length": 0.04,
+    "thumb_thickness": 0.06,
+    "index_ring": 0.015,
+    "little_length": 0.05,
+    "taper": 0.06,
+}
+"""The measures of ``Anatomy`` in the order of the betas: relative change at beta = 1."""
+
+
+def model_frame(topology: Topology, anatomy: Anatomy) -> tuple[FloatArray, FloatArray]:
+    """Vertices (778, 3) and joints (16, 3) of one anatomy, metres, wrist joint at its place."""
+    joints = mano_joints(anatomy)
+    vertices = build_vertices(topology, anatomy)
+    origin = WRIST_MM - joints[0]
+    return (vertices + origin) / 1000.0, (joints + origin) / 1000.0
+
+
+def shape_directions(topology: Topology) -> tuple[FloatArray, FloatArray]:
+    """Derivatives (778, 3, 10) of the vertices and (16, 3, 10) of the joints by the betas."""
+    of_vertices, of_joints = [], []
+    for name, sigma in SIGMAS.items():
+        ends = [
+            model_frame(topology, replace(Anatomy(), **{name: 1.0 + sign * sigma}))
+            for sign in (1, -1)
+        ]
+        of_vertices.append((ends[0][0] - ends[1][0]) / 2.0)
+        of_joints.append((ends[0][1] - ends[1][1]) / 2.0)
+    return np.stack(of_vertices, axis=-1), np.stack(of_joints, axis=-1)

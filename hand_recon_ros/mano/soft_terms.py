@@ -1,0 +1,203 @@
+"""What the fit expects of a hand before it looks: limits, usual pose and shape, the last frame.
+
+All terms of a hand lie in one vector of residuals, in standard deviations:
+
+    usual pose 45 | limits 45 | DIP-PIP coupling 4 | scale of the relative 3D 1
+    | last frame: angles 45, wrist position 3, wrist rotation 3      where there is one
+    | betas 10, known length 1                                     where a shape is free
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.config import FitConfig
+from hand_recon_ros.mano import priors
+from hand_recon_ros.mano.kinematics import BETAS, ORIENTATION, POSE, POSITION
+from hand_recon_ros.mano.priors import BEND
+from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
+from hand_recon_ros.rotations import hat
+from hand_recon_ros.types import Array
+
+SCALE_SIGMA = 0.2
+"""The relative 3D is that of an average hand: how far a user's may be off in size."""
+
+_LIMIT_SIGMA = np.deg2rad(3.0)
+_LENGTH_SIGMA = 0.0005
+_TIE_PRECISION = 0.3**-2
+
+_USUAL, _LIMITS, _COUPLING, _SCALE = slice(0, 45), slice(45, 90), slice(90, 94), 94
+_LAST_ANGLES, _LAST_POSITION, _LAST_TURN = slice(95, 140), slice(140, 143), slice(143, 146)
+_FRAME_ONLY = 95
+_LOWER, _UPPER = priors.LOWER_LIMITS.reshape(45), priors.UPPER_LIMITS.reshape(45)
+_COUPLE = np.zeros((45, 4))
+"""Takes the angles to the coupling residuals."""
+_COUPLE[3 * priors.DIP_JOINTS + BEND, range(4)] = 1.0 / priors.COUPLING_SIGMA
+_COUPLE[3 * priors.PIP_JOINTS + BEND, range(4)] = -priors.COUPLING / priors.COUPLING_SIGMA
+_COUPLED_JOINTS = np.column_stack((priors.PIP_JOINTS, priors.DIP_JOINTS))
+_COUPLED = np.repeat((-priors.COUPLING, 1.0), 3) / priors.COUPLING_SIGMA
+"""Derivative of the coupling residual to the two bends, once for each of their six tangents."""
+_SINE_AXIS = 0.5 * hat(np.eye(3)).reshape(3, 9).T
+"""Takes the elements of a rotation matrix to sin(angle) axis."""
+
+
+class SoftTerms:
+    """The terms for B hands of one frame; see the module.
+
+    Args:
+        hands: their models.
+        measured: their last frame, and whose shape is free.
+        config: weights.
+        tied: two hands of one person, both of free shape, or None (001 L_mano).
+    """
+
+    def __init__(
+        self,
+        hands: HandConstants,
+        measured: Measurements,
+        config: FitConfig,
+        tied: list[int] | None,
+    ) -> None:
+        """Work out the weights; see the class."""
+        count = len(measured.rays)
+        self._hands, self._measured, self._config, self._tied = hands, measured, config, tied
+        self._mean = hands.anatomy.mean.reshape(count, 45)
+        self._usual = np.sqrt(config.pose_weight) / priors.POSE_SIGMA.reshape(45)
+        self._limit = np.sqrt(config.limits_weight) / _LIMIT_SIGMA
+        self._couple = np.sqrt(config.pose_weight) * _COUPLE
+        self._coupled = np.sqrt(config.pose_weight) * _COUPLED
+        self._has_last = bool(measured.last_precision.any())
+        self._last = np.sqrt(measured.last_precision)
+        self._last_angles = measured.last_angles.reshape(count, 45)
+        self._last_inverse = np.swapaxes(measured.last.orientation, -1, -2)
+        self._free_betas = bool(measured.free_betas.any())
+        self._free = measured.free_betas[:, None]
+        self._betas_start = _LAST_TURN.stop if self._has_last else _FRAME_ONLY
+        self._size = self._betas_start + (11 if self._free_betas else 0)
+
+    def residuals(self, state: HandStates, angles: Array) -> Array:
+        """(B, m) all terms at a state whose joints have these angles (B, 15, 3)."""
+        angles = angles.reshape(-1, 45)
+        soft = np.empty((len(angles), self._size))
+        np.multiply(angles - self._mean, self._usual, out=soft[:, _USUAL])
+        beyond = angles - np.minimum(np.maximum(angles, _LOWER), _UPPER)
+        np.multiply(beyond, self._limit, out=soft[:, _LIMITS])
+        np.matmul(angles, self._couple, out=soft[:, _COUPLING])
+        soft[:, _SCALE] = (state.scale - 1.0) / SCALE_SIGMA
+        if self._has_last:
+            last, weight = self._measured.last, self._last
+            np.multiply(angles - self._last_angles, weight[:, 2:3], out=soft[:, _LAST_ANGLES])
+            np.multiply(state.position - last.position, weight[:, :1], out=soft[:, _LAST_POSITION])
+            turn = state.orientation @ self._last_inverse
+            np.multiply(turn.reshape(-1, 9) @ _SINE_AXIS, weight[:, 1:2], out=soft[:, _LAST_TURN])
+        if self._free_betas:
+            start, free = self._betas_start, self._free
+            np.multiply(
+                state.betas,
+                np.sqrt(self._config.shape_weight) * free,
+                out=soft[:, start : start + 10],
+            )
+            soft[:, start + 10] = self._length(state.betas)[0]
+        return soft
+
+    def cost(self, state: HandStates, soft: Array) -> Array:
+        """(B,) half the sum of squares; a tie between two hands counts for both."""
+        cost = 0.5 * np.einsum("bi,bi->b", soft, soft)
+        if self._tied is not None:
+            apart = state.betas[self._tied[0]] - state.betas[self._tied[1]]
+            cost[self._tied] += 0.5 * _TIE_PRECISION * (apart @ apart)
+        return np.asarray(cost)
+
+    def add_frame_terms(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
+        """Add all but the last frame to the normal equations.
+
+        Args:
+            state: where.
+            soft: residuals there.
+            D: (B, 15, 3, 3) derivative of the angles.
+            H: (B, n, n) matrix, added to.
+            g: (B, n) gradient, added to.
+        """
+        count, columns = g.shape
+        limits = soft[:, _LIMITS]
+        force = soft[:, _USUAL] * self._usual
+        force += limits * self._limit
+        force += soft[:, _COUPLING] @ self._couple.T
+        g[:, POSE] += (force.reshape(count, 15, 1, 3) @ D).reshape(count, 45)
+        g[:, -1] += soft[:, _SCALE] / SCALE_SIGMA
+        precision = self._usual**2 + (limits != 0.0) * self._limit**2
+        blocks = np.swapaxes(D * precision.reshape(count, 15, 3, 1), -1, -2) @ D
+        flat = H.reshape(count, -1)
+        joints, couplings = _block_index(columns)
+        flat[:, joints] += blocks.reshape(count, -1)
+        bends = D[:, _COUPLED_JOINTS, BEND].reshape(count, 4, 6) * self._coupled
+        flat[:, couplings] += (bends[..., :, None] * bends[..., None, :]).reshape(count, -1)
+        flat[:, -1] += SCALE_SIGMA**-2
+        if self._free_betas:
+            self._add_shape(state.betas, H, g)
+
+    def add_last_frame(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
+        """Add the ties to the last frame; arguments as in ``add_frame_terms``."""
+        if not self._has_last:
+            return
+        count, columns = g.shape
+        weight, precision = self._last, self._measured.last_precision
+        force = soft[:, _LAST_ANGLES] * weight[:, 2:3]
+        g[:, POSE] += (force.reshape(count, 15, 1, 3) @ D).reshape(count, 45)
+        g[:, POSITION] += soft[:, _LAST_POSITION] * weight[:, :1]
+        # sin(angle) axis of E changes by (tr(E) I - E) w / 2 under E <- exp(w) E
+        E = state.orientation @ self._last_inverse
+        pull = soft[:, _LAST_TURN] * weight[:, 1:2]
+        trace = E[:, 0, 0] + E[:, 1, 1] + E[:, 2, 2]
+        g[:, ORIENTATION] += 0.5 * (trace[:, None] * pull - (pull[:, None] @ E)[:, 0])
+        flat = H.reshape(count, -1)
+        diagonal = flat[:, :: columns + 1]
+        diagonal[:, POSITION] += precision[:, :1]
+        diagonal[:, ORIENTATION] += precision[:, 1:2]
+        blocks = np.swapaxes(D * precision[:, 2, None, None, None], -1, -2) @ D
+        flat[:, _block_index(columns)[0]] += blocks.reshape(count, -1)
+
+    def betas_precision(self, hand: int) -> float:
+        """1 / sigma^2 of what holds a free shape besides the frame and a known length."""
+        tied = self._tied is not None and hand in self._tied
+        return self._config.shape_weight + (2 * _TIE_PRECISION if tied else 0.0)
+
+    def _length(self, betas: Array) -> tuple[Array, Array]:
+        """(B,) sigmas off the known length of the flat hand, and its derivative (B, 10)."""
+        if self._config.hand_length_m == 0:
+            return np.zeros(len(betas)), np.zeros_like(betas)
+        length, slope = self._hands.skeleton.flat_length(betas)
+        weight = self._free / _LENGTH_SIGMA
+        return (length - self._config.hand_length_m) * weight[:, 0], slope * weight
+
+    def _add_shape(self, betas: Array, H: Array, g: Array) -> None:
+        diagonal = H.reshape(len(H), -1)[:, :: H.shape[1] + 1]
+        prior = self._config.shape_weight * self._free
+        diagonal[:, BETAS] += prior + (1.0 - self._free)
+        g[:, BETAS] += prior * betas
+        residual, row = self._length(betas)
+        H[:, BETAS, BETAS] += row[:, :, None] * row[:, None]
+        g[:, BETAS] += row * residual[:, None]
+        if self._tied is not None:
+            # both hands move at once: twice the weight bounds the cross term that is left out
+            a, b = self._tied
+            apart = _TIE_PRECISION * (betas[a] - betas[b])
+            g[a, BETAS] += apart
+            g[b, BETAS] -= apart
+            diagonal[self._tied, BETAS] += 2 * _TIE_PRECISION
+
+
+_BLOCK_INDEX: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+
+
+def _block_index(columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the (15, 3, 3) joint blocks and (4, 6, 6) PIP-DIP blocks lie in a flat matrix."""
+    if columns not in _BLOCK_INDEX:
+        found = []
+        for joints, size in ((np.arange(15), 3), (priors.PIP_JOINTS, 6)):
+            start = (POSE.start + 3 * joints)[:, None, None]
+            row, column = np.ogrid[:size, :size]
+            found.append(((start + row) * columns + start + column).reshape(-1))
+        _BLOCK_INDEX[columns] = (found[0], found[1])
+    return _BLOCK_INDEX[columns]

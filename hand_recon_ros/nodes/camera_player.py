@@ -1,0 +1,177 @@
+"""Plays frames as a camera would: Image and CameraInfo over DDS, each at its time.
+
+python -m hand_recon_ros.nodes.camera_player VIDEO [--frames N] [--ros-args -r image:=/my/image ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import sys
+import time
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.io.cameras import load_cameras
+from hand_recon_ros.io.frames import open_video
+from hand_recon_ros.io.video import VideoWriter
+from hand_recon_ros.types import Frame
+
+FRAME_ID = "camera_optical_frame"
+_NS = 1_000_000_000
+
+
+class CameraPlayer(Node):
+    """A camera driver whose pictures come from anywhere. Topics: ``image``, ``camera_info``."""
+
+    def __init__(self, *, reliable: bool = False, name: str = "camera_player") -> None:
+        """Create the publishers.
+
+        Args:
+            reliable: quality of service of the images; False = best effort.
+            name: of the node.
+        """
+        super().__init__(name)
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(depth=4, reliability=reliability)
+        self._images = self.create_publisher(Image, "image", qos)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", qos)
+
+    def wait_for_listener(self, timeout_s: float) -> bool:
+        """Wait until somebody subscribes to both topics."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end and rclpy.ok():
+            if self._images.get_subscription_count() and self._infos.get_subscription_count():
+                return True
+            time.sleep(0.02)
+        return False
+
+    def publish(self, message: Image, camera: Camera) -> int:
+        """Stamp and publish an image and its camera_info; returns the stamp, ns."""
+        stamp_ns = self.get_clock().now().nanoseconds
+        sec, nanosec = divmod(stamp_ns, _NS)
+        message.header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=FRAME_ID)
+        if not camera.assumed:
+            self._infos.publish(info_message(camera, message.header))
+        self._images.publish(message)
+        return stamp_ns
+
+
+def image_message(frame: Frame) -> Image:
+    """Return a frame's picture as a message without header."""
+    height, width = frame.image.shape[:2]
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(frame.image).data)
+    return Image(height=height, width=width, encoding="rgb8", step=3 * width, data=data)
+
+
+def info_message(camera: Camera, header: Header) -> CameraInfo:
+    """Return intrinsics as a message."""
+    projection = np.hstack([camera.K, np.zeros((3, 1))])
+    return CameraInfo(
+        header=header,
+        width=camera.width,
+        height=camera.height,
+        distortion_model=camera.model,
+        d=camera.D.tolist() or [0.0] * 5,
+        k=camera.K.ravel(),
+        r=np.eye(3).ravel(),
+        p=projection.ravel(),
+    )
+
+
+def play(player: CameraPlayer, frames: Iterable[Frame]) -> Iterator[tuple[Frame, int]]:
+    """Publish each frame at its time after the first and yield it with its new stamp, ns.
+
+    A frame that is late is published at once; lateness does not add up.
+    """
+    start: float | None = None
+    first = 0.0
+    for frame in frames:
+        message = image_message(frame)
+        if start is None:
+            start, first = time.monotonic(), frame.stamp
+        delay = start + frame.stamp - first - time.monotonic()
+        if delay > 0:
+            time.sleep(delay)
+        yield frame, player.publish(message, frame.camera)
+
+
+def back_and_forth(frames: Sequence[Frame], fps: float, seconds: float) -> Iterator[Frame]:
+    """Repeat a few frames forwards and backwards, so that nothing jumps, at an even rate."""
+    order = itertools.cycle([*range(len(frames)), *range(len(frames) - 2, 0, -1)])
+    for index, k in zip(range(round(fps * seconds)), order, strict=False):
+        frame = frames[k]
+        yield Frame(frame.image, index / fps, frame.camera, index, frame.source)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play a video, or record and play a webcam."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(remove_ros_args(["camera_player", *arguments])[1:])
+    rclpy.init(args=arguments)
+    player: CameraPlayer | None = None
+    try:
+        with ExitStack() as stack:
+            source = stack.enter_context(open_video(options.video, load_cameras(options.camera)))
+            player = CameraPlayer(reliable=options.reliable)
+            fps = float(source.fps or 30)
+            frames: Iterator[Frame] = itertools.islice(source, options.frames)
+            if options.loop_seconds:
+                frames = back_and_forth(list(frames), fps, options.loop_seconds)
+            if not player.wait_for_listener(options.wait):
+                player.get_logger().error(f"nobody subscribed within {options.wait:g} s")
+                return 3
+            log = csv.writer(stack.enter_context(open(options.log, "w", buffering=1)))
+            video = None
+            if options.save and source.fps:
+                video = stack.enter_context(VideoWriter(options.save, source.fps))
+            for frame, stamp_ns in play(player, frames):
+                log.writerow((frame.index, stamp_ns))
+                if video is not None:
+                    video.write(frame.image)
+    except ValueError as error:  # an unreadable video or calibration
+        print(f"camera_player: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        if player is not None:
+            player.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Play a video as a camera.")
+    parser.add_argument("video", help="video file, or webcam number")
+    parser.add_argument("--camera", help="calibration (default: no camera_info)")
+    parser.add_argument("--frames", type=int, help="play only so many")
+    parser.add_argument(
+        "--loop-seconds", type=float, help="hold the frames in memory and repeat them so long"
+    )
+    parser.add_argument("--reliable", action="store_true", help="reliable instead of best effort")
+    parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for a listener")
+    parser.add_argument("--save", type=Path, help="also write the frames to this MP4")
+    parser.add_argument(
+        "--log", type=Path, default="/dev/null", help="write index and stamp (ns) of each frame"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

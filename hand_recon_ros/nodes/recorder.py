@@ -1,0 +1,194 @@
+"""Records the node's topics into a rosbag2 MCAP, and keeps the hands for figures."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from ament_index_python.packages import get_package_share_directory
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
+
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.msg import Hand as HandMsg
+from hand_recon_ros.msg import HandArray
+from hand_recon_ros.rotations import quaternion_to_matrix
+from hand_recon_ros.types import Hand, HandFrame, ManoParameters
+
+_NS = 1_000_000_000
+_QOS = QoSProfile(depth=200)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One ``HandArray`` and the times at which its image was taken and it arrived, ns."""
+
+    message: HandArray
+    stamp_ns: int
+    receipt_ns: int
+
+    @property
+    def latency_ms(self) -> float:
+        """Age of the image when its hands arrived."""
+        return (self.receipt_ns - self.stamp_ns) * 1e-6
+
+
+class Recorder:
+    """Listens in a thread of its own from the moment it is made until it is closed.
+
+    Attributes:
+        hands: all ``HandArray`` so far.
+    """
+
+    def __init__(self, context: Context, bag: Path | None, node_name: str = "hand_recon_node"):
+        """Subscribe.
+
+        Args:
+            context: rclpy context.
+            bag: folder of the bag to write (must not exist); None = only keep the hands.
+            node_name: whose private topics to record.
+
+        Raises:
+            WriterError: the bag's folder exists.
+        """
+        self.hands: list[Received] = []
+        self._hands_topic = f"/{node_name}/hands"
+        topics: dict[str, type] = {self._hands_topic: HandArray}
+        if bag is not None:
+            topics |= {
+                f"/{node_name}/markers": MarkerArray,
+                "/tf": TFMessage,
+                "/diagnostics": DiagnosticArray,
+            }
+        self._bag = None if bag is None else _Bag(bag, topics)
+        self.node = Node("recorder", context=context)
+        for topic, kind in topics.items():
+            self.node.create_subscription(kind, topic, self._taker(topic), _QOS, raw=True)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name="recorder", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and finish the bag."""
+        self._closed.set()
+        self._thread.join(5.0)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        if self._bag is not None:
+            self._bag.close()
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _taker(self, topic: str) -> Any:
+        is_hands = topic == self._hands_topic
+
+        def take(data: bytes) -> None:
+            receipt_ns = time.time_ns()
+            if is_hands:
+                message = deserialize_message(data, HandArray)
+                stamp = message.header.stamp
+                self.hands.append(Received(message, stamp.sec * _NS + stamp.nanosec, receipt_ns))
+            if self._bag is not None:
+                self._bag.write(topic, receipt_ns, data)
+
+        return take
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            while not self._closed.is_set():
+                self._executor.spin_once(timeout_sec=0.1)
+
+
+class _Bag:
+    """A rosbag2 MCAP with the serialised messages as they came."""
+
+    def __init__(self, folder: Path, topics: dict[str, type]) -> None:
+        from rosbags.rosbag2 import StoragePlugin, Writer
+        from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+        types = get_typestore(Stores.ROS2_JAZZY)
+        definitions = Path(get_package_share_directory("hand_recon_ros")) / "msg"
+        for name in ("Point2D", "ManoParameters", "Hand", "HandArray"):
+            text = (definitions / f"{name}.msg").read_text()
+            types.register(get_types_from_msg(text, f"hand_recon_ros/msg/{name}"))
+        self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        self._connections = {
+            topic: self._writer.add_connection(topic, _type_name(kind), typestore=types)
+            for topic, kind in topics.items()
+        }
+
+    def write(self, topic: str, receipt_ns: int, data: bytes) -> None:
+        self._writer.write(self._connections[topic], receipt_ns, data)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _type_name(kind: type) -> str:
+    package, folder = kind.__module__.split(".")[:2]
+    return f"{package}/{folder}/{kind.__name__}"
+
+
+def hand_frame(received: Received, camera: Camera, index: int, source: str) -> HandFrame:
+    """Take a ``HandArray`` back to plain data."""
+    message = received.message
+    return HandFrame(
+        index=index,
+        source=source,
+        stamp=received.stamp_ns / _NS,
+        camera=camera,
+        hands=tuple(_hand(hand, message.scale_source) for hand in message.hands),
+        timings_ms={"stamp_to_receipt": received.latency_ms},
+    )
+
+
+def _hand(msg: HandMsg, scale_source: Any) -> Hand:
+    side = "left" if msg.side == HandMsg.LEFT else "right"
+    q, v = msg.wrist.orientation, msg.wrist_velocity
+    mano = msg.mano
+    return Hand(
+        side=side,
+        track_id=msg.track_id,
+        state="tracked" if msg.state == HandMsg.TRACKED else "predicted",
+        score=msg.score,
+        box_px=np.array(msg.box_px, dtype=np.float64),
+        joints_px=np.array([(p.x, p.y) for p in msg.keypoints_px]),
+        joint_confidence=np.array(msg.joint_confidence, dtype=np.float64),
+        joints_m=np.array([(p.x, p.y, p.z) for p in msg.joints]),
+        mano=ManoParameters(
+            side, mano.global_orient, mano.hand_pose, mano.betas, mano.transl, mano.model
+        ),
+        wrist_rotation=quaternion_to_matrix((q.x, q.y, q.z, q.w)),
+        joint_velocities=np.array([(p.x, p.y, p.z) for p in msg.joint_velocities]),
+        wrist_velocity=np.array(
+            [v.linear.x, v.linear.y, v.linear.z, v.angular.x, v.angular.y, v.angular.z]
+        ),
+        wrist_covariance=np.array(msg.wrist_covariance).reshape(6, 6),
+        scale_source=scale_source,
+    )

@@ -1,0 +1,117 @@
+"""Kalman filter over joint positions alone, where there is no hand model behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hand_recon_ros.config import FilterConfig
+from hand_recon_ros.temporal.motion import MotionModels, MotionState, model_noise
+from hand_recon_ros.temporal.smoothing import MAX_GAP_S, Smoothed
+from hand_recon_ros.types import Array
+
+
+def _cosines(n: int) -> Array:
+    """Orthonormal discrete cosine basis (n, n), a mode a row, the mean first."""
+    k = np.arange(n)
+    basis = np.cos(np.pi * np.outer(k, 2 * k + 1) / (2 * n)) * np.sqrt(2 / n)
+    basis[0] = np.sqrt(1 / n)
+    return np.asarray(basis)
+
+
+_MODES = np.kron(_cosines(5), _cosines(4))
+"""(20, 20) modes of five fingers x four joints: the first moves the whole hand, the next few turn
+and bend it, the last are what no hand does and noise does."""
+_ACTIVITY = np.outer((1.0, 0.55, 0.4, 0.3, 0.25), (1.0, 0.4, 0.15, 0.05))
+_ACTIVITY[0, 1:] *= 0.75
+"""(5, 4) acceleration of each mode over that of the whole hand, from Leap Motion recordings."""
+_GROUPS = np.full((5, 4), 2)
+_GROUPS[0, 0] = 0
+_GROUPS[0, 1] = _GROUPS[1, 0] = _GROUPS[2, 0] = 1
+_WRIST = 20
+_WRIST_GROUP = 3
+_VELOCITY_SIGMA = 1.0
+_SURPRISE = 40.0
+
+
+class JointKalman:
+    """Constant velocity for 21 joints, whose noise is told from motion by what hands can do.
+
+    The joints of the fingers move together, their noise does not. In the modes of the hand the
+    motion sits in a few axes and the noise spreads over all, so each mode gets its own process
+    noise. Same interface as the other smoothers.
+
+    Args:
+        config: process noise of the wrist, ``joint_noise_m`` and the motion models.
+        max_gap_s: after a longer pause the filter starts anew.
+    """
+
+    def __init__(self, config: FilterConfig, max_gap_s: float = MAX_GAP_S) -> None:
+        """Prepare the motion models of ``config``."""
+        scale = np.append(np.sqrt(20) * _ACTIVITY.ravel(), 1.0)
+        self._models = MotionModels(
+            [*_GROUPS.ravel(), _WRIST_GROUP],
+            model_noise(config.position_noise * scale, config.still_noise_ratio),
+            _VELOCITY_SIGMA * scale,
+            np.append(np.full(20, np.sqrt(20) * _SURPRISE), _SURPRISE),
+            switch_s=config.motion_switch_s,
+            decay_s=config.velocity_decay_s,
+            gate_sigma=config.gate_sigma,
+            evidence=config.motion_evidence,
+        )
+        self._R = np.tile(config.joint_noise_m**2 * np.eye(3), (21, 1, 1))
+        self.max_gap_s = max_gap_s
+        self._state: MotionState | None = None
+        self._rejected = np.zeros(_WRIST_GROUP + 1, dtype=bool)
+        self._reference: Array
+        self._stamp: float
+
+    def reset(self) -> None:
+        """Forget the trajectory."""
+        self._state = None
+
+    def update(self, joints: Array, stamp: float) -> Smoothed:
+        """Filter (21, 3) joints of the frame at ``stamp`` seconds.
+
+        A missing wrist (NaN) is predicted once it was seen; of the fingers all joints or none are
+        used. A stamp that does not come after the last one, or only after ``max_gap_s``, starts
+        the filter anew. A second outlier in a row is taken for true motion.
+
+        Raises:
+            ValueError: stamp is not finite.
+        """
+        if not np.isfinite(stamp):
+            raise ValueError("the stamp is not a finite number of seconds")
+        measured = _to_modes(np.asarray(joints, dtype=np.float64))
+        if self._state is None or not 0 < stamp - self._stamp <= self.max_gap_s:
+            self._state, self._reference = self._models.start(self._R), measured
+            self._rejected[:] = False
+        else:
+            dt = stamp - self._stamp
+            state = self._models.advance(self._state, dt)
+            unseen = np.isnan(self._reference).any(axis=1)
+            correction = self._models.correct(state, measured - self._reference, self._R, dt)
+            mean, _ = self._models.combined(correction.state)
+            self._state = self._models.recentred(correction.state, mean[:, :3])
+            self._reference = self._reference + mean[:, :3]
+            self._start_again(unseen, correction.rejected & self._rejected, measured)
+            self._rejected = correction.rejected & ~self._rejected
+        self._stamp = stamp
+        mean, _ = self._models.combined(self._state)
+        return Smoothed(_to_joints(self._reference), _to_joints(mean[:, 3:]))
+
+    def _start_again(self, unseen: Array, moved: Array, measured: Array) -> None:
+        """Start those groups at the measurement that were never seen or rejected it twice."""
+        assert self._state is not None
+        fresh = self._models.start(self._R)
+        again = moved | (self._models.members @ unseen > 0)
+        for group in np.flatnonzero(again):
+            self._state = self._models.restart(self._state, group, fresh)
+        self._reference = np.where(again[self._models.groups][:, None], measured, self._reference)
+
+
+def _to_modes(joints: Array) -> Array:
+    return np.concatenate([_MODES @ joints[1:], joints[:1]])
+
+
+def _to_joints(modes: Array) -> Array:
+    return np.concatenate([modes[_WRIST:], _MODES.T @ modes[:_WRIST]])
