@@ -106,29 +106,22 @@ class FilterConfig:
 
     kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = _option(
-        0.2,
-        "Process noise of the fastest motion model, wrist: root density of the acceleration, "
-        "m/s^1.5.",
+        0.15,
+        "Largest process noise of the wrist: root density of its acceleration, m/s^1.5.",
         low=1e-3,
         high=1e3,
     )
     rotation_noise: float = _option(
-        8.0, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
+        4.0, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
     )
     pose_noise: float = _option(
-        8.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
+        20.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
     )
     still_noise_ratio: float = _option(
-        0.05, "Process noise of the stillest motion model over the fastest.", low=1e-4, high=1.0
+        0.01, "Process noise of a still hand over the largest.", low=1e-4, high=1.0
     )
-    motion_switch_s: float = _option(
-        0.7, "Mean time between changes of the motion model, seconds.", low=1e-2, high=100.0
-    )
-    motion_evidence: float = _option(
-        0.3,
-        "Exponent of the likelihood that chooses the motion model; lower is calmer.",
-        low=1e-3,
-        high=1.0,
+    noise_adaptation_s: float = _option(
+        0.1, "Time in which the process noise calms down, seconds.", low=1e-2, high=100.0
     )
     velocity_decay_s: float = _option(
         0.2, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0

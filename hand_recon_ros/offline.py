@@ -26,6 +26,7 @@ from hand_recon_ros.io.video import VideoWriter
 from hand_recon_ros.pipeline import HandReconstructor, unmirrored
 from hand_recon_ros.rendering.overlay import draw_overlay
 from hand_recon_ros.skeleton import SIDES
+from hand_recon_ros.temporal.hand_state import StampError
 from hand_recon_ros.temporal.recording import smooth_recording
 from hand_recon_ros.types import Frame, HandFrame
 
@@ -90,8 +91,7 @@ def reconstruct(
         SourceError: the source gives no frame.
         OSError: the folder cannot be written.
     """
-    recorded = not static and source.length is not None
-    centred = recorded and config.filter.smoothing == "savgol"
+    centred = not static and not source.live and config.filter.smoothing == "savgol"
     if centred:
         config = replace(config, filter=replace(config.filter, smoothing="none"))
     summary = Summary(output)
@@ -144,8 +144,13 @@ class _Run:
         for frame in self._source:
             if self.stop.is_set():
                 return
+            try:
+                result = self._reconstructor.process(frame)
+            except StampError as error:
+                self._source.skip(f"frame {frame.index}: {error}")
+                continue
             self.pending.append(frame)
-            yield self._reconstructor.process(frame)
+            yield result
 
 
 class _Pictures:

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 _SMALL = 1e-6
 """Squared angle below which a cancelling coefficient is replaced by its series."""
+_FAR_FROM_PI = 0.1
+"""4 w^2 above which a quaternion can be read off the row of its w."""
 _EYE = np.eye(3)
 _GENERATORS = np.zeros((3, 3, 3))
 for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
@@ -98,8 +100,11 @@ def matrix_to_quaternion(R: ArrayLike) -> Array:
     m = np.asarray(R, dtype=np.float64)
     batch = m.shape[:-2]
     q4 = (m.reshape(*batch, 9) @ _FOUR_QQT + _FOUR_QQT_AT_ZERO).reshape(*batch, 4, 4)
-    best = np.argmax(np.einsum("...ii->...i", q4), axis=-1)
-    q = np.take_along_axis(q4, best[..., None, None], axis=-2)[..., 0, :]
+    if q4.size and q4[..., 3, 3].min() > _FAR_FROM_PI:
+        q = q4[..., 3, :]
+    else:
+        best = np.argmax(np.einsum("...ii->...i", q4), axis=-1)
+        q = np.take_along_axis(q4, best[..., None, None], axis=-2)[..., 0, :]
     q = q / np.sqrt(np.einsum("...i,...i->...", q, q))[..., None]
     return np.asarray(np.where(q[..., 3:] < 0, -q, q))
 

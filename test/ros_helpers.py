@@ -29,7 +29,7 @@ from std_msgs.msg import Header  # noqa: E402
 
 from hand_recon_ros.config import Config  # noqa: E402
 from hand_recon_ros.msg import HandArray  # noqa: E402
-from hand_recon_ros.nodes.hand_recon_node import HandReconNode  # noqa: E402
+from hand_recon_ros.nodes.lifecycle_node import HandReconNode  # noqa: E402
 from hand_recon_ros.types import Frame, Hand, HandFrame, ManoParameters  # noqa: E402
 
 DEADLINE_S = 20.0
@@ -270,6 +270,15 @@ def image_message(
         encoding=encoding,
         step=width * pixel_bytes,
         data=data,
+    )
+
+
+def rgb_message(image: np.ndarray, header: Header) -> Image:
+    height, width = image.shape[:2]
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(image).data)
+    return Image(
+        header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data
     )
 
 

@@ -100,7 +100,7 @@ def test_relative_points_lie_in_camera_axes(static: MediaPipeHands, photo: np.nd
         assert relative is not None
         assert (relative[0] == 0).all()
         length = np.linalg.norm(np.diff(relative[[0, 9, 10, 11, 12]], axis=0), axis=1).sum()
-        assert 0.14 < length < 0.22, "an adult's hand, in metres"
+        assert 0.1 < length < 0.25, "a hand, in metres"
         # x right and y down, like the pixels: one scale explains both.
         for axis in (0, 1):
             assert np.corrcoef(relative[1:, axis], seen[1:, axis])[0, 1] > 0.95
@@ -163,7 +163,7 @@ def test_second_hand_is_found_within_the_search_interval(photo: np.ndarray) -> N
     stage = MediaPipeHands(replace(DetectorConfig(), search_interval=4), static=False)
     half = photo.copy()
     half[:, 360:] = 255
-    for k in range(5):
+    for k in range(9):
         assert len(_find(stage, half, k)) == 1
     found = [len(_find(stage, photo, k)) for k in range(4)]
     assert found[-1] == 2
@@ -179,7 +179,8 @@ def test_searching_now_and_then_saves_time(video_images: list[np.ndarray]) -> No
     stage._graph.process = lambda data: searches.append(data["search"]) or process(data)
     for k, image in enumerate(video_images[:31]):
         _find(stage, image, k)
-    assert sum(searches) == 6  # the first frame, then every sixth
+    assert all(searches[:7])  # the first frame, and six more for a second hand that comes too
+    assert sum(searches[7:]) == 4  # then every sixth
     stage.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ros_helpers import (
     Listener,
     TestCamera,
     graph,
+    rgb_message,
     ros_domain,
     values,
     wait_for,
@@ -245,3 +247,36 @@ def test_parameters_for_viewers_act_at_once(graph: Graph) -> None:
     refused = node.set_parameters([Parameter("image_transport", value="theora")])[0]
     assert not refused.successful
     assert "image_transport" in refused.reason
+
+
+def test_the_real_chain_sees_a_real_hand(graph: Graph) -> None:
+    pytest.importorskip("mediapipe")
+    video = Path(__file__).parents[2] / "shared/data/video/right_hand_fingers_720p30.mp4"
+    if not video.exists():
+        pytest.skip("the recorded video is not here")
+    from hand_recon_ros.io.cameras import load_cameras
+    from hand_recon_ros.io.frames import open_video
+    from hand_recon_ros.nodes.lifecycle_node import real_reconstructor
+
+    with open_video(str(video), load_cameras(None)) as source:
+        picture = next(iter(source)).image
+    node = graph.node(real_reconstructor, fit__hand_length_m=0.19)
+    hands, camera = Listener(graph), TestCamera(graph)
+    camera.wait_until_heard()
+    camera.info(1280, 720, k=[1108.5, 0, 640, 0, 1108.5, 360, 0, 0, 1])
+
+    def step() -> bool:
+        camera.images.publish(rgb_message(picture, camera.header()))
+        time.sleep(0.03)
+        return any(message.hands for message in hands.messages)
+
+    wait_for(step, "a hand")
+    message = next(m for m in hands.messages if m.hands)
+    (hand,) = message.hands
+    assert hand.side == hand.RIGHT
+    assert message.scale_source == "hand_length"
+    assert message.hand_model == "embedded"
+    assert 0.2 < hand.wrist.position.z < 1.5
+    pixels = np.array([(p.x, p.y) for p in hand.keypoints_px])
+    assert ((pixels > 0) & (pixels < (1280, 720))).all()
+    assert node.trigger_deactivate().name == "SUCCESS"

@@ -103,7 +103,7 @@ class MediaPipeHands:
         self._graph.process({"image": black, "search": True})
 
     def _search_due(self) -> bool:
-        """Look for further hands now and then, and at once when one was lost."""
+        """Look for further hands now and then, and at once when one came or went."""
         if self._static or self._followed == 0 or self._eager_frames > 0:
             return True
         if self._followed >= self._config.max_hands:
@@ -111,10 +111,10 @@ class MediaPipeHands:
         return self._since_search >= self._config.search_interval - 1
 
     def _plan_search(self, found: int, searched: bool) -> None:
-        if found < self._followed:
-            self._eager_frames = self._config.search_interval
-        elif found >= self._config.max_hands:
+        if found >= self._config.max_hands:
             self._eager_frames = 0
+        elif found != self._followed:  # hands come and go together
+            self._eager_frames = self._config.search_interval
         else:
             self._eager_frames = max(self._eager_frames - 1, 0)
         self._since_search = 0 if searched else self._since_search + 1

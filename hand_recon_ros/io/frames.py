@@ -41,7 +41,10 @@ class FrameSource(ABC):
         fps: nominal frame rate; None for unrelated images.
         length: number of frames, None where unknown (a webcam).
         skipped: what could not be read, one message each.
+        live: frames come as they happen; nobody knows the next one.
     """
+
+    live = False
 
     def __init__(self, name: str, fps: Fraction | None, length: int | None) -> None:
         """Set the attributes."""
@@ -62,7 +65,8 @@ class FrameSource(ABC):
     def close(self) -> None:
         """Free the file or device."""
 
-    def _skip(self, message: str) -> None:
+    def skip(self, message: str) -> None:
+        """Note and tell what is left out."""
         self.skipped.append(message)
         _log.warning("skipped %s", message)
 
@@ -153,7 +157,7 @@ class VideoFile(FrameSource):
                 if damaged > 1000:  # an unreadable rest, not a scratch
                     break
         if damaged:
-            self._skip(f"{damaged} damaged packet(s) of '{self.name}' ({reason})")
+            self.skip(f"{damaged} damaged packet(s) of '{self.name}' ({reason})")
 
     def _upright(self, picture: Any) -> NDArray[np.uint8]:
         aspect = picture.sample_aspect_ratio if hasattr(picture, "sample_aspect_ratio") else None
@@ -175,6 +179,8 @@ class Webcam(FrameSource):
     Raises:
         SourceError: no camera answers.
     """
+
+    live = True
 
     def __init__(self, index: int, cameras: CameraBook) -> None:
         """Open the device."""
@@ -203,7 +209,7 @@ class Webcam(FrameSource):
             index += 1
         if index == 0:
             raise SourceError(f"{self.name} opened but gave no frame")
-        self._skip(f"the rest: {self.name} stopped after {index} frames")
+        self.skip(f"the rest: {self.name} stopped after {index} frames")
 
     def close(self) -> None:
         """Free the device."""
@@ -236,7 +242,7 @@ class Images(FrameSource):
         for file in self._files:
             image = _read_image(file)
             if image is None:
-                self._skip(f"'{file}': not an image, or a damaged one")
+                self.skip(f"'{file}': not an image, or a damaged one")
                 continue
             camera = self._cameras.camera(str(file), image.shape[1], image.shape[0])
             yield Frame(image, 0.0, camera, index, str(file))

@@ -9,25 +9,21 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
-from hand_recon_ros.mano import start
 from hand_recon_ros.mano.data import NUM_BETAS, HandModelData
 from hand_recon_ros.mano.kinematics import BETAS, TO_SKELETON
 from hand_recon_ros.mano.measure import FitError, fittable, measure, usable
 from hand_recon_ros.mano.residuals import FitProblem
 from hand_recon_ros.mano.results import STATE_SIZE, FitRequest, FitResult
+from hand_recon_ros.mano.search import Doubts, best_guess, doubts_of, repaired
 from hand_recon_ros.mano.solver import Minimum, minimise
-from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
+from hand_recon_ros.mano.states import HandConstants, HandStates
 from hand_recon_ros.rotations import log_so3
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Array, Keypoints, ManoParameters
 
 __all__ = ["FitError", "ManoFitter", "fittable"]
 
-_TRIAL_ITERATIONS = 8
-"""Steps from each guess before the best is chosen."""
-_DOUBT_3D, _DOUBT_2D = 2.5, 4.0
-"""Cost a point (of a finger's relative 3D, of all key points) that makes a warm fit doubtful."""
-_CLEARLY_BETTER = 8.0
+_CLEARLY_BETTER = 5.0
 """Drop of the cost that a new guess must bring to replace a track's own pose."""
 
 
@@ -74,61 +70,44 @@ class ManoFitter:
         hands = HandConstants.stack([self._constants[r.side] for r in requests])
         measured = measure(requests, hands, camera, self._config)
         problem = FitProblem(hands, measured, self._config, same_frame=True)
-        alone = FitProblem(hands, measured.without_last(), self._config, same_frame=False)
+        everyone = np.ones(len(requests), dtype=np.bool_)
+        alone = FitProblem(hands, measured.forget(everyone), self._config, same_frame=False)
         first = [
-            measured.last.take(np.array([b]))
-            if measured.warm[b]
-            else self._best_guess(alone, b, request)[0]
+            measured.last.take(np.array([b])) if measured.warm[b] else self._cold(alone, b, request)
             for b, request in enumerate(requests)
         ]
-        minimum = minimise(problem, HandStates.concatenate(first), self._steps(measured.warm))
-        doubtful = np.nonzero(measured.warm & _is_doubtful(problem, minimum))[0]
-        if len(doubtful):
-            minimum = self._reconsider(requests, hands, measured, alone, minimum, doubtful)
+        c = self._config
+        most = c.max_iterations_warm if measured.warm.all() else c.max_iterations
+        minimum = minimise(problem, HandStates.concatenate(first), most)
+        state, renewed = self._reconsidered(alone, minimum, doubts_of(problem, minimum))
+        if renewed.any():
+            fresh = FitProblem(hands, measured.forget(renewed), c, same_frame=True)
+            minimum = minimise(fresh, state, c.max_iterations)
         return self._results(requests, problem, minimum, camera)
 
-    def _steps(self, warm: NDArray[np.bool_]) -> int:
-        c = self._config
-        return c.max_iterations_warm if warm.all() else c.max_iterations
-
-    def _best_guess(
-        self, alone: FitProblem, b: int, request: FitRequest
-    ) -> tuple[HandStates, float]:
-        """The best of several quick fits of one hand from scratch, and its cost."""
+    def _cold(self, alone: FitProblem, b: int, request: FitRequest) -> HandStates:
         betas = self._first_betas[request.side] if request.betas is None else request.betas
-        betas = np.asarray(betas, dtype=np.float64)[None]
-        guesses = start.starts_from_points(alone, b, betas)
-        if alone.measured.relative_weight[b].any():
-            guesses.append(start.start_from_relative(alone.take(np.array([b])), betas))
-        trial = alone.take(np.full(len(guesses), b))
-        found = minimise(trial, HandStates.concatenate(guesses), _TRIAL_ITERATIONS)
-        cost = trial.plain_cost(found.evaluation)
-        best = int(np.argmin(cost))
-        return found.evaluation.state.take(np.array([best])), float(cost[best])
+        return best_guess(alone, b, np.asarray(betas, dtype=np.float64))[0]
 
-    def _reconsider(
-        self,
-        requests: Sequence[FitRequest],
-        hands: HandConstants,
-        measured: Measurements,
-        alone: FitProblem,
-        minimum: Minimum,
-        doubtful: NDArray[np.int64],
-    ) -> Minimum:
-        """Fit doubtful hands from scratch too, and keep what is clearly better."""
+    def _reconsidered(
+        self, alone: FitProblem, minimum: Minimum, doubts: Doubts
+    ) -> tuple[HandStates, NDArray[np.bool_]]:
+        """Fit doubtful hands of a track anew; (B,) says where that is clearly better."""
         state = minimum.evaluation.state
-        own_cost = alone.plain_cost(alone.evaluate(state))
-        renewed = np.zeros(len(requests), dtype=np.bool_)
-        for b in doubtful:
-            guess, cost = self._best_guess(alone, int(b), requests[b])
-            if cost < own_cost[b] - _CLEARLY_BETTER:
+        renewed = np.zeros(len(doubts.hand), dtype=np.bool_)
+        for b in np.nonzero(alone.measured.warm & doubts.any)[0]:
+            own = state.take(np.array([b]))
+            single = alone.take(np.array([b]))
+            own_cost = float(single.cost(single.evaluate(own))[0])
+            if doubts.hand[b]:
+                guess, cost = best_guess(single, 0, own.betas[0])
+            else:
+                guess, cost = repaired(single, 0, own, doubts.fingers[b])
+            if cost < own_cost - _CLEARLY_BETTER:
                 renewed[b] = True
-                spread = guess.take(np.zeros(len(requests), dtype=np.int64))
-                state = state.where(np.arange(len(requests)) != b, spread)
-        if not renewed.any():
-            return minimum
-        fresh = FitProblem(hands, measured.forget(renewed), self._config, same_frame=True)
-        return minimise(fresh, state, self._config.max_iterations)
+                same = np.zeros(len(renewed), dtype=np.int64)
+                state = state.where(np.arange(len(renewed)) != b, guess.take(same))
+        return state, renewed
 
     def _results(
         self,
@@ -175,18 +154,6 @@ class ManoFitter:
             return np.zeros((NUM_BETAS, NUM_BETAS))
         information = np.linalg.inv(covariance[BETAS, BETAS])
         return np.asarray(information - problem.soft.betas_precision(b) * np.eye(NUM_BETAS))
-
-
-def _is_doubtful(problem: FitProblem, minimum: Minimum) -> NDArray[np.bool_]:
-    """(B,) whether a fit contradicts its key points or relative 3D more than noise would."""
-    e = minimum.evaluation
-    points, relative = problem.robust_costs(e)
-    seen = np.maximum(np.count_nonzero(points, axis=1), 1)
-    doubtful = points.sum(axis=1) > _DOUBT_2D * seen
-    if problem.has_relative:
-        joints = relative[:, 1:16].reshape(-1, 5, 3).sum(axis=2) + relative[:, 16:]
-        doubtful |= joints.max(axis=1) > 4 * _DOUBT_3D
-    return np.asarray(doubtful | ~np.isfinite(minimum.cost))
 
 
 def _residual_px(keypoints: Keypoints, projected: Array) -> float:

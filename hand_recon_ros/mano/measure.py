@@ -27,6 +27,7 @@ _SIZE_PER_MEDIAN = 3.5
 _LEAST_SHRINK = 0.25
 _SPEED, _TURN_RATE, _ANGLE_RATE = 1.0, 6.0, 10.0
 """How far a hand strays from its prediction in a second: m, rad and rad."""
+_BETAS_SIGMA = 0.5
 _LONGEST_DT, _SHORTEST_DT = 1.0, 1 / 240
 _ROUND_TRIP_PX = 1.0
 
@@ -140,14 +141,14 @@ def _last(
 ) -> tuple[NDArray[np.bool_], HandStates, Array]:
     """Which hands have a usable prediction, the predictions, and 1 / sigma^2 of ties to them."""
     states: list[HandStates | None] = []
-    precision = np.zeros((len(requests), 3))
+    precision = np.zeros((len(requests), 4))
     for b, request in enumerate(requests):
         states.append(_warm_state(request, hands, b))
         if states[b] is None:
             continue
         dt = request.dt if np.isfinite(request.dt) else _LONGEST_DT
         dt = min(max(dt, _SHORTEST_DT), _LONGEST_DT)
-        sigma = np.array((_SPEED * dt, _TURN_RATE * dt, _ANGLE_RATE * dt))
+        sigma = np.array((_SPEED * dt, _TURN_RATE * dt, _ANGLE_RATE * dt, _BETAS_SIGMA))
         precision[b] = config.temporal_weight / sigma**2
     warm = np.array([state is not None for state in states])
     return warm, HandStates.concatenate([s or HandStates.resting() for s in states]), precision

@@ -2,8 +2,11 @@
 
 The cost of a hand is half a sum of squares, each residual in standard deviations:
 
-* key points: reprojection in pixels (distortion honoured), robust (Geman-McClure 1985);
-* relative 3D: joints about the wrist against the front end's, up to one scale, robust;
+* key points: reprojection in pixels (distortion honoured). Robust by Geman and McClure (1985):
+  a key point can be anywhere, and then says nothing;
+* relative 3D: joints about the wrist against the front end's, up to one scale. Robust by the
+  pseudo-Huber cost (Charbonnier 1994): far off it pulls less, but a mirrored finger is always
+  pulled back;
 * angles: joint limits (one-sided), relaxed pose, DIP-PIP coupling, last frame;
 * spheres that overlap (000 section 3.4), shape N(0, 1), the known length of the flat hand,
   both hands of one person alike (001 L_mano), wrist of the last frame.
@@ -36,10 +39,10 @@ from hand_recon_ros.types import Array
 MIN_DEPTH_M = 0.03
 """Joints nearer than this, or behind the camera, have no image: such a state costs infinity."""
 
-_KERNEL_2D, _KERNEL_3D = 5.0, 3.5
-"""Residuals, in sigmas, at which a key point or a relative 3D point loses its say."""
-_KERNEL_MEDIANS = 3.0
-"""The kernels widen to so many medians while the whole hand is still far off."""
+_SQUARE_2D, _SQUARE_3D = 5.0**2, 2.0**2
+"""Squared residuals, in sigmas^2, at which key points and relative 3D lose their quadratic say."""
+_SQUARE_MEDIANS = 3.0**2
+"""The kernel of the key points widens to so many medians while the whole hand is far off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +73,6 @@ class Evaluation:
     within: Contacts | None
     between: Contacts | None
     other: Array
-
-
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """Squared scales (B, 1) of the robust kernels of key points and relative 3D, sigmas^2.
-
-    ``wide``: some hand is still far off, so that they may narrow as it comes nearer.
-    """
-
-    square_2d: Array
-    square_3d: Array
-    wide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +113,6 @@ class FitProblem:
         self.has_relative = bool(measured.relative_weight.any())
         self.columns = (BETAS.stop if self.free_betas else POSE.stop) + 1
         self._valid_2d = np.count_nonzero(measured.whitening.any(axis=(2, 3)), axis=1)
-        self._valid_3d = np.count_nonzero(measured.relative_weight.any(axis=2), axis=1)
         self._rows = np.arange(len(measured.rays))
         tied = _tied_hands(measured.free_betas) if self.same_frame else None
         self.soft = SoftTerms(hands, measured, config, tied)
@@ -160,39 +150,31 @@ class FitProblem:
             angles, soft, within, between, other,
         )  # fmt: skip
 
-    def kernels(self, e: Evaluation) -> Kernels:
-        """Robust kernels that suit the residuals at a state."""
-        rows, widen = self._rows, _KERNEL_MEDIANS**2
-        median_2d = np.sort(e.square_2d, axis=1)[rows, 20 - self._valid_2d // 2]
-        median_3d = np.sort(e.square_3d, axis=1)[rows, 20 - self._valid_3d // 2]
-        square_2d = np.maximum(widen * median_2d, _KERNEL_2D**2)[:, None]
-        square_3d = np.maximum(widen * median_3d, _KERNEL_3D**2)[:, None]
-        wide = bool((square_2d > _KERNEL_2D**2).any() or (square_3d > _KERNEL_3D**2).any())
-        return Kernels(square_2d, square_3d, wide)
+    def kernel(self, e: Evaluation) -> Array:
+        """(B, 1) squared width of the key points' kernel that suits the residuals at a state."""
+        median = np.sort(e.square_2d, axis=1)[self._rows, 20 - self._valid_2d // 2]
+        return np.maximum(_SQUARE_MEDIANS * median, _SQUARE_2D)[:, None]
 
-    def cost(self, e: Evaluation, kernels: Kernels) -> Array:
-        """(B,) cost; terms that two hands share count for each of them."""
-        robust_2d = e.square_2d / (1.0 + e.square_2d / kernels.square_2d)
-        robust_3d = e.square_3d / (1.0 + e.square_3d / kernels.square_3d)
-        return np.asarray(e.other + 0.5 * (robust_2d.sum(axis=1) + robust_3d.sum(axis=1)))
+    def is_wide(self, kernel: Array) -> bool:
+        """Whether some hand's kernel may narrow as it comes nearer."""
+        return bool((kernel > _SQUARE_2D).any())
 
-    def robust_costs(self, e: Evaluation) -> tuple[Array, Array]:
-        """(B, 21) costs of each key point and relative 3D point at the narrowest kernels."""
-        cost_2d = 0.5 * e.square_2d / (1.0 + e.square_2d / _KERNEL_2D**2)
-        cost_3d = 0.5 * e.square_3d / (1.0 + e.square_3d / _KERNEL_3D**2)
+    def cost(self, e: Evaluation, kernel: Array | float = _SQUARE_2D) -> Array:
+        """(B,) cost; terms that two hands share count for each. By default of least kernel."""
+        return np.asarray(e.other + sum(c.sum(axis=1) for c in self.point_costs(e, kernel)))
+
+    def point_costs(self, e: Evaluation, kernel: Array | float = _SQUARE_2D) -> tuple[Array, Array]:
+        """(B, 21) costs of each key point and of each relative 3D point."""
+        cost_2d = 0.5 * e.square_2d / (1.0 + e.square_2d / kernel)
+        cost_3d = _SQUARE_3D * (np.sqrt(1.0 + e.square_3d / _SQUARE_3D) - 1.0)
         return cost_2d, cost_3d
 
-    def plain_cost(self, e: Evaluation) -> Array:
-        """(B,) cost at the narrowest kernels: comparable between guesses."""
-        cost_2d, cost_3d = self.robust_costs(e)
-        return np.asarray(e.other + cost_2d.sum(axis=1) + cost_3d.sum(axis=1))
-
-    def normal_equations(self, e: Evaluation, kernels: Kernels) -> NormalEquations:
+    def normal_equations(self, e: Evaluation, kernel: Array) -> NormalEquations:
         """Linearise at a state."""
         J = joint_jacobian(self.hands.skeleton, e.posed, self.free_betas)
         if self.free_betas:
             J[..., BETAS] *= self.measured.free_betas[:, None, None, None]
-        H, g = self._point_equations(e, kernels, J)
+        H, g = self._point_equations(e, kernel, J)
         D = priors.angle_jacobian(self.hands.anatomy.axes, e.angles)
         self.soft.add_frame_terms(e.state, e.soft, D, H, g)
         self._add_contacts(e, J, H, g)
@@ -202,11 +184,11 @@ class FitProblem:
 
     # -- key points and relative 3D ------------------------------------------------------------
 
-    def _point_equations(self, e: Evaluation, kernels: Kernels, J: Array) -> tuple[Array, Array]:
+    def _point_equations(self, e: Evaluation, kernel: Array, J: Array) -> tuple[Array, Array]:
         count = len(J)
         rows = np.zeros((count, 105 if self.has_relative else 42, self.columns))
         residual = np.empty(rows.shape[:2])
-        weight = 1.0 / (1.0 + e.square_2d / kernels.square_2d)
+        weight = 1.0 / (1.0 + e.square_2d / kernel)
         projection = np.empty((count, 21, 2, 3))
         inverse_depth = weight / np.maximum(e.posed.points[:, :, 2], MIN_DEPTH_M)
         projection[..., :2] = self.measured.whitening * inverse_depth[..., None, None]
@@ -214,7 +196,7 @@ class FitProblem:
         rows[:, :42, :-1] = (projection @ J).reshape(count, 42, -1)
         residual[:, :42] = (weight[..., None] * e.residual_2d).reshape(count, 42)
         if self.has_relative:
-            weight = 1.0 / (1.0 + e.square_3d / kernels.square_3d)
+            weight = (1.0 + e.square_3d / _SQUARE_3D) ** -0.25
             scale = weight[..., None] * self.measured.relative_weight
             rows[:, 42:, 3:-1] = (scale[..., None] * J[..., 3:]).reshape(count, 63, -1)
             rows[:, 42:, -1] = -(scale * self.measured.relative).reshape(count, 63)

@@ -4,7 +4,7 @@ All terms of a hand lie in one vector of residuals, in standard deviations:
 
     usual pose 45 | limits 45 | DIP-PIP coupling 4 | scale of the relative 3D 1
     | last frame: angles 45, wrist position 3, wrist rotation 3      where there is one
-    | betas 10, known length 1                                     where a shape is free
+    | betas 10, known length 1, last frame's betas 10                where a shape is free
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SoftTerms:
         self._free_betas = bool(measured.free_betas.any())
         self._free = measured.free_betas[:, None]
         self._betas_start = _LAST_TURN.stop if self._has_last else _FRAME_ONLY
-        self._size = self._betas_start + (11 if self._free_betas else 0)
+        self._size = self._betas_start + (21 if self._free_betas else 0)
 
     def residuals(self, state: HandStates, angles: Array) -> Array:
         """(B, m) all terms at a state whose joints have these angles (B, 15, 3)."""
@@ -99,6 +99,8 @@ class SoftTerms:
                 out=soft[:, start : start + 10],
             )
             soft[:, start + 10] = self._length(state.betas)[0]
+            change = state.betas - self._measured.last.betas
+            np.multiply(change, self._last[:, 3:] * free, out=soft[:, start + 11 :])
         return soft
 
     def cost(self, state: HandStates, soft: Array) -> Array:
@@ -157,6 +159,10 @@ class SoftTerms:
         diagonal[:, ORIENTATION] += precision[:, 1:2]
         blocks = np.swapaxes(D * precision[:, 2, None, None, None], -1, -2) @ D
         flat[:, _block_index(columns)[0]] += blocks.reshape(count, -1)
+        if self._free_betas:
+            tie = precision[:, 3:] * self._free
+            g[:, BETAS] += tie * (state.betas - self._measured.last.betas)
+            diagonal[:, BETAS] += tie
 
     def betas_precision(self, hand: int) -> float:
         """1 / sigma^2 of what holds a free shape besides the frame and a known length."""

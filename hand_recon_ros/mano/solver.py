@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.mano.kinematics import POSITION
-from hand_recon_ros.mano.residuals import Evaluation, FitProblem, Kernels
+from hand_recon_ros.mano.residuals import Evaluation, FitProblem
 from hand_recon_ros.mano.states import HandStates
 from hand_recon_ros.types import Array
 
@@ -28,8 +28,7 @@ class Minimum:
 
     Attributes:
         evaluation: residuals there.
-        kernels: robust kernels there.
-        cost: (B,) at these kernels.
+        cost: (B,) there.
         information: (B, n, n) what this frame says of the unknowns, without the last frame, at
             the last linearisation.
         iterations: (B,) steps tried.
@@ -37,7 +36,6 @@ class Minimum:
     """
 
     evaluation: Evaluation
-    kernels: Kernels
     cost: Array
     information: Array
     iterations: NDArray[np.int64]
@@ -47,38 +45,38 @@ class Minimum:
 def minimise(problem: FitProblem, start: HandStates, max_iterations: int) -> Minimum:
     """Minimise from ``start``; never fails, at worst it returns the start itself."""
     e = problem.evaluate(start)
-    kernels = problem.kernels(e)
-    cost = problem.cost(e, kernels)
+    kernel = problem.kernel(e)
+    cost = problem.cost(e, kernel)
     count = len(cost)
     damping = np.full(count, _START_DAMPING)
     iterations = np.zeros(count, dtype=np.int64)
     active = np.isfinite(cost)
     settled = np.zeros(count, dtype=np.bool_)
-    equations = problem.normal_equations(e, kernels)
+    equations = problem.normal_equations(e, kernel)
     stale = False
     for _ in range(max_iterations):
         if stale:
-            equations = problem.normal_equations(e, kernels)
+            equations = problem.normal_equations(e, kernel)
         step = _solve(equations.matrix, equations.gradient, damping)
         gain = -0.5 * np.einsum("bi,bi->b", step, equations.gradient)
         settled |= gain < _ENOUGH
         iterations += active
         step = _shortened(step, e.state.position) * active[:, None]
         trial = problem.evaluate(e.state.moved(step, problem.free_betas))
-        trial_cost = problem.cost(trial, kernels)
+        trial_cost = problem.cost(trial, kernel)
         better = active & (trial_cost < cost)
         damping = np.maximum(np.where(better, 0.1, 10.0) * damping, _MIN_DAMPING)
         stale = bool(better.any())
         if stale:
             e = trial if better.all() else problem.evaluate(trial.state.where(better, e.state))
             cost = np.where(better, trial_cost, cost)
-            if kernels.wide:
-                kernels = problem.kernels(e)
-                cost = problem.cost(e, kernels)
+            if problem.is_wide(kernel):
+                kernel = problem.kernel(e)
+                cost = problem.cost(e, kernel)
         active &= ~settled & (damping < _MAX_DAMPING)
         if not active.any():
             break
-    return Minimum(e, kernels, cost, equations.information, iterations, np.isfinite(cost) & ~active)
+    return Minimum(e, cost, equations.information, iterations, np.isfinite(cost) & ~active)
 
 
 def _solve(H: Array, g: Array, damping: Array) -> Array:

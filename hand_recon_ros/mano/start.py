@@ -15,6 +15,10 @@ PALM = np.array((0, 1, 4, 7, 10))
 """Wrist and the knuckles of the long fingers: they move as one body."""
 _MIN_DEPTH, _MAX_DEPTH = 0.08, 5.0
 _GUESS_DEPTH = 0.5
+_BENT = np.zeros((15, 3))
+"""Twist, spread and bend of a half closed fist, rad."""
+_BENT[:12, priors.BEND] = np.tile(np.deg2rad((60.0, 80.0, 50.0)), 4)
+_BENT[12:, priors.BEND] = np.deg2rad((20.0, 20.0, 30.0))
 _CHILD = np.column_stack((np.arange(2, 17).reshape(5, 3)[:, :2], np.arange(16, 21)))
 _JOINT = np.arange(1, 16).reshape(5, 3)
 
@@ -65,16 +69,17 @@ def pose_from_points(problem: FitProblem, rest: Array, orientation: Array, point
 
 
 def starts_from_points(problem: FitProblem, hand: int, betas: Array) -> list[HandStates]:
-    """Guesses at one hand from its key points alone, relaxed pose.
+    """Guesses at one hand from its key points alone: palm either way, fingers relaxed or bent.
 
     A flat palm seen in perspective has two poses (Collins and Bartoli 2014, "Infinitesimal
     plane-based pose estimation"); where too few palm points are seen, eight directions are tried.
     """
     single = problem.take(np.array([hand]))
     rest = single.hands.skeleton.rest_points(betas)[0]
-    relaxed = priors.rotations_of(single.hands.anatomy.axes, single.hands.anatomy.mean)
+    anatomy = single.hands.anatomy
+    poses = [priors.rotations_of(anatomy.axes, angles) for angles in (anatomy.mean, _BENT[None])]
     orientations = _palm_orientations(single, rest) or _any_orientations()
-    return [_placed(single, R[None], relaxed, betas) for R in orientations]
+    return [_placed(single, R[None], pose, betas) for R in orientations for pose in poses]
 
 
 def _placed(problem: FitProblem, orientation: Array, pose: Array, betas: Array) -> HandStates:
@@ -141,7 +146,7 @@ def _palm_orientations(problem: FitProblem, rest: Array) -> list[Array]:
     rays = problem.measured.rays[0, PALM[seen]]
     try:
         _, turns, _, _ = cv2.solvePnPGeneric(
-            flat, rays[:, None], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE
+            flat, rays[:, None], np.eye(3), np.zeros(0), flags=cv2.SOLVEPNP_IPPE
         )
     except cv2.error:
         return []

@@ -85,7 +85,7 @@ class Measurements:
         warm: (B,) whether there is a prediction from the frames before.
         last: this prediction; anything where absent.
         last_angles: (B, 15, 3) its joint angles.
-        last_precision: (B, 3) 1 / sigma^2 of its position, orientation and angles.
+        last_precision: (B, 4) 1 / sigma^2 of its position, orientation, angles and betas.
         free_betas: (B,) 1 where the shape is estimated, 0 where it is held.
     """
 
@@ -99,13 +99,11 @@ class Measurements:
     last_precision: Array
     free_betas: Array
 
-    def without_last(self) -> Measurements:
-        """The same without any tie to the last frame."""
-        return self.forget(np.ones(len(self.rays), dtype=np.bool_))
-
     def forget(self, hands: NDArray[np.bool_]) -> Measurements:
-        """The same without the ties of some hands (B,) to the last frame."""
-        return replace(self, last_precision=np.where(hands[:, None], 0.0, self.last_precision))
+        """The same, with nothing but the shape of some hands (B,) tied to the last frame."""
+        precision = self.last_precision.copy()
+        precision[hands, :3] = 0.0
+        return replace(self, last_precision=precision)
 
     def take(self, index: NDArray[np.int64]) -> Measurements:
         """The hands of ``index`` (may repeat)."""

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Job:
     camera: str | None
     length: int | None
     frames: int | None
-    parameters: dict[str, object]
+    parameters: Mapping[str, object]
     truth: Truth | None = None
 
     @property

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,9 @@ from hand_recon_ros.nodes.recorder import Received, hand_frame
 from hand_recon_ros.rendering.overlay import draw_overlay
 from hand_recon_ros.skeleton import SIDES
 from hand_recon_ros.types import Frame, HandFrame
+
+_HELD_FRAMES = 6
+"""So long the overlay shows the last result where images were dropped."""
 
 
 @dataclass(frozen=True)
@@ -133,24 +137,33 @@ class Report:
         by_index = {indices[r.stamp_ns]: r for r in received if r.stamp_ns in indices}
         last = max(indices.values(), default=-1)
         results: list[HandFrame] = []
+        picture: NDArray[np.uint8] | None = None
         with (
             RecordWriter(self.folder / "hands.jsonl") as records,
-            VideoWriter(self.folder / "overlay.mp4", source.fps or 30) as video,
+            VideoWriter(self.folder / "overlay.mp4", source.fps or Fraction(30)) as video,
         ):
-            progress = tqdm(source, "drawing the overlay", last + 1, unit="frame")
-            for frame in progress:
+            shown: HandFrame | None = None
+            for frame in tqdm(source, "drawing the overlay", last + 1, unit="frame"):
                 if frame.index > last:
                     break
-                image = frame.image
                 if frame.index in by_index:
                     got = by_index[frame.index]
-                    result = hand_frame(got, frame.camera, frame.index, frame.source)
-                    records.write(result)
-                    results.append(result)
-                    image = self._draw(frame, result)
+                    shown = hand_frame(got, frame.camera, frame.index, frame.source)
+                    records.write(shown)
+                    results.append(shown)
+                elif shown is not None and frame.index - shown.index > _HELD_FRAMES:
+                    shown = None
+                # An image without a result shows the last one, as it would in RViz.
+                image = frame.image if shown is None else self._draw(frame, shown)
                 video.write(image)
-                if frame.index == last // 2:
-                    _save_picture(self.folder / "overlay.jpg", image)
+                if (
+                    shown is not None
+                    and shown.hands
+                    and (picture is None or frame.index <= last // 2)
+                ):
+                    picture = image
+            if picture is not None:
+                _save_picture(self.folder / "overlay.jpg", picture)
         return results
 
     def _draw(self, frame: Frame, result: HandFrame) -> NDArray[np.uint8]:

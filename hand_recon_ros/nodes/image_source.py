@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.nodes.camera_source import CameraSource
 from hand_recon_ros.nodes.image_codec import RGB, ImageError, decode_compressed, decode_image
-from hand_recon_ros.nodes.image_view import read_image
 from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.nodes.serialized_image import read_image
 from hand_recon_ros.nodes.stamps import StampCheck
 from hand_recon_ros.types import Frame
 

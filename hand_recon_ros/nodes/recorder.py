@@ -25,6 +25,7 @@ from hand_recon_ros.camera import Camera
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.rotations import quaternion_to_matrix
+from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Hand, HandFrame, ManoParameters
 
 _NS = 1_000_000_000
@@ -169,7 +170,7 @@ def hand_frame(received: Received, camera: Camera, index: int, source: str) -> H
 
 
 def _hand(msg: HandMsg, scale_source: Any) -> Hand:
-    side = "left" if msg.side == HandMsg.LEFT else "right"
+    side: Side = "left" if msg.side == HandMsg.LEFT else "right"
     q, v = msg.wrist.orientation, msg.wrist_velocity
     mano = msg.mano
     return Hand(

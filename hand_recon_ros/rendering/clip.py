@@ -20,7 +20,7 @@ from hand_recon_ros.skeleton import SIDES, Side
 from hand_recon_ros.types import Array, ManoParameters
 
 _HFOV_DEG = 60.0
-_DISTANCE_M = 0.5
+_DISTANCE_M = 0.52
 _FINGERS_UP = {
     "right": np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], dtype=np.float64),
     "left": np.array([[0, 0, -1], [-1, 0, 0], [0, 1, 0]], dtype=np.float64),
@@ -98,8 +98,8 @@ class _Actor:
         tilt[2] += outwards * np.deg2rad(8)  # forearms converge on a body below the image
         # At this distance the hand's middle, half a hand above the wrist, is in the centre.
         half_view = _DISTANCE_M * camera.width / (2 * camera.fx)
-        wrist = np.array([outwards * 0.47 * half_view, 0.075, _DISTANCE_M])
-        wrist += np.array([0.03, 0.025, 0.05]) * [self._wave(t, k, 4.0) for k in (3, 4, 5)]
+        wrist = np.array([outwards * 0.43 * half_view, 0.08, _DISTANCE_M])
+        wrist += np.array([0.02, 0.02, 0.04]) * [self._wave(t, k, 4.0) for k in (3, 4, 5)]
         parameters = self._parameters(
             self._finger_angles(t), exp_so3(tilt) @ _FINGERS_UP[self._side], wrist - self._wrist
         )
@@ -109,7 +109,9 @@ class _Actor:
     def render(self, vertices: Array, hand: TrueHand, camera: Camera) -> Patch | None:
         """The picture of the posed hand."""
         to_elbow = exp_so3(hand.mano.global_orient)[:, 0] * (1 if self._side == "right" else -1)
-        return self._skin.render(vertices, to_elbow, camera)
+        # Larger pictures need less smoothing, and the time is bounded.
+        supersample = float(np.clip(960 / camera.width, 1.2, 1.5))
+        return self._skin.render(vertices, to_elbow, camera, supersample)
 
     def _wave(self, t: float, k: int, period_s: float) -> float:
         return float(np.sin(2 * np.pi * t * self._pace[k] / period_s + self._phase[k]))

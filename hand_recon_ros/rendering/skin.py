@@ -31,6 +31,8 @@ _FILL_LIGHT = _unit(0.7, 0.1, -0.7)
 _HALFWAY = _unit(*(_KEY_LIGHT + _unit(0, 0, -1)))
 _WRAP = np.array([0.45, 0.25, 0.2], dtype=np.float32)
 """Light bleeds through skin past the shadow's edge, red farthest."""
+_GAMMA = (255 * np.linspace(0, 1, 4096) ** (1 / 2.2)).astype(np.float32)
+"""Display values of linear light, as a table."""
 _CREASE = 260.0
 """How much a hollow (m of Laplacian) darkens."""
 
@@ -55,14 +57,14 @@ class SkinnedHand:
         self._to_neighbours = _neighbour_means(self._faces, self._refine.shape[0])
         rest = self._refine @ rest
         self._texture = paint_skin(model)
-        normals = vertex_normals(rest, self._faces)
-        palmar = 1.0 / (1.0 + np.exp(8.0 * (normals[:, 1:2] + 0.15)))
+        palm_side = vertex_normals(rest, self._faces)[:, 1:2]
+        palmar = 1.0 / (1.0 + np.exp(8.0 * (palm_side + 0.15)))
         arm = np.arange(self._refine.shape[1]) >= len(model.v_template) + _SLEEVE_FROM * 16 - 16
         cloth = np.asarray(self._refine @ arm.astype(np.float64))[:, None] > 0.5
         self._looks = np.concatenate([self._texture.pixels(rest), palmar, cloth], axis=1)
 
     def render(
-        self, vertices_m: Array, to_elbow: Array, camera: Camera, supersample: float = 1.5
+        self, vertices_m: Array, to_elbow: Array, camera: Camera, supersample: float
     ) -> Patch | None:
         """Render the hand.
 
@@ -73,30 +75,34 @@ class SkinnedHand:
             supersample: samples a pixel in each direction.
         """
         vertices = self._refine @ self._with_arm(vertices_m, to_elbow)
-        normals = vertex_normals(vertices, self._faces)
-        hollow = ((self._to_neighbours @ vertices - vertices) * normals).sum(axis=1)
-        crease = np.clip(1.0 - _CREASE * np.clip(hollow, 0, None), 0.55, 1.0)
-        surface = np.concatenate([normals, self._looks, crease[:, None]], axis=1)
+        # The mesh is finer than the picture, so that light may be told at its vertices.
+        surface = np.concatenate([self._looks, self._light(vertices)], axis=1)
         return render(
             vertices, self._faces, camera, lambda seen: self._shade(seen, surface), supersample
         )
 
-    def _shade(self, seen: Fragments, surface: Float) -> Float:
-        """Warm key light, cool fill, sky, a little gloss; RGB 0..255."""
-        values = seen.interpolate(surface)
-        normals, cloth, crease = values[:, :3], values[:, 6:7], values[:, 7:8]
-        skin = self._tone * self._texture.sample(values[:, 3:5], values[:, 5])
-        albedo = skin + (cloth > 0.5) * (self._sleeve - skin)
-        normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    def _light(self, vertices: Array) -> Float:
+        """Warm key light, cool fill and sky (V, 3), and a little gloss (V, 1)."""
+        normals = vertex_normals(vertices, self._faces)
+        hollow = ((self._to_neighbours @ vertices - vertices) * normals).sum(axis=1)
+        crease = np.clip(1.0 - _CREASE * np.clip(hollow, 0, None), 0.55, 1.0)[:, None]
         key = (normals @ _KEY_LIGHT)[:, None]
         fill = np.clip(normals @ _FILL_LIGHT, 0, 1)[:, None]
-        light = np.clip((key + _WRAP) / (1 + _WRAP), 0, 1) * np.array([0.9, 0.85, 0.79], np.float32)
-        light += fill * np.array([0.17, 0.19, 0.22], np.float32)
+        light = np.clip((key + _WRAP) / (1 + _WRAP), 0, 1) * np.array([0.9, 0.85, 0.79])
+        light += fill * np.array([0.17, 0.19, 0.22])
         light += 0.2 - 0.06 * normals[:, 1:2]
         rim = 0.5 + 0.5 * np.sqrt(np.clip(-normals[:, 2:3], 0, 1))
-        shine = 0.09 * (cloth < 0.5) * np.clip(normals @ _HALFWAY, 0, 1)[:, None] ** 24
-        linear = np.clip(albedo * light * rim * crease + shine, 0, 1)
-        return np.asarray(255 * linear ** np.float32(1 / 2.2), dtype=np.float32)
+        glance = np.clip(normals @ _HALFWAY, 0, 1)[:, None] ** 24
+        gloss = np.where(self._looks[:, 3:] > 0.5, 0.0, 0.09)
+        return np.concatenate([light * rim * crease, gloss * glance], axis=1)
+
+    def _shade(self, seen: Fragments, surface: Float) -> Float:
+        """RGB, 0..255."""
+        values = seen.interpolate(surface)
+        albedo = self._tone * self._texture.sample(values[:, :2], values[:, 2])
+        albedo[values[:, 3] > 0.5] = self._sleeve
+        linear = np.clip(albedo * values[:, 4:7] + values[:, 7:8], 0, 1)
+        return np.asarray(_GAMMA[(linear * (len(_GAMMA) - 1)).astype(np.int32)])
 
     def _with_arm(self, vertices: Array, to_elbow: Array) -> Array:
         loop = vertices[self._loop]

@@ -80,7 +80,7 @@ def _palm(joints: Array, shape: tuple[int, int]) -> NDArray[np.float32]:
             at(middle, 0.55, 0.05),
             at(middle, 0.95, 0.05),
         ],
-        [at(wrist, 0.0, -0.4), wrist, at(wrist, 0.0, 0.4)],
+        [at(wrist, 0.0, -0.2), at(wrist, -0.02), at(wrist, 0.0, 0.2)],
     ]
     creases = np.zeros(shape, np.float32)
     for line in lines:
@@ -101,12 +101,12 @@ def _palm(joints: Array, shape: tuple[int, int]) -> NDArray[np.float32]:
     thumb = joints[1:3]
     _draw(pads, np.stack([at(thumb[0], 0.0), thumb[1]]), round(0.34 * breadth))
     _draw(pads, np.stack([at(little, 0.45), at(little, 0.8)]), round(0.26 * breadth))
-    creases = cv2.GaussianBlur(creases, (0, 0), 1.2)
-    folds = cv2.GaussianBlur(creases, (0, 0), 5.0)
-    pads = cv2.GaussianBlur(pads, (0, 0), 12.0)
-    factor = np.array([1.18, 1.02, 0.98]) + pads[..., None] * np.array([0.1, -0.03, -0.02])
-    factor = factor * (1 - creases[..., None] * np.array([0.38, 0.5, 0.5]))
-    factor = factor * (1 - folds[..., None] * np.array([0.3, 0.4, 0.4]))
+    creases = _blurred(creases, 1.2)
+    folds = _blurred(creases[..., 0], 5.0)
+    pads = _blurred(pads, 12.0)
+    factor = np.array([1.18, 1.02, 0.98]) + pads * np.array([0.1, -0.03, -0.02])
+    factor = factor * (1 - creases * np.array([0.26, 0.36, 0.36]))
+    factor = factor * (1 - folds * np.array([0.3, 0.4, 0.4]))
     return np.asarray(factor, dtype=np.float32)
 
 
@@ -127,11 +127,11 @@ def _back(joints: Array, shape: tuple[int, int]) -> NDArray[np.float32]:
             _draw(flush, np.stack([chain[0], chain[0]]), round(2.2 * half))
             _draw(tendons, np.stack([chain[0], joints[0] + 0.35 * (chain[0] - joints[0])]), 6)
         _paint_nail(nails, edges, chain[2], chain[3], half)
-    wrinkles = cv2.GaussianBlur(wrinkles, (0, 0), 1.2)[..., None]
-    flush = cv2.GaussianBlur(flush, (0, 0), 6.0)[..., None]
-    tendons = cv2.GaussianBlur(tendons, (0, 0), 4.0)[..., None]
-    nails = cv2.GaussianBlur(nails, (0, 0), 1.0)[..., None]
-    edges = cv2.GaussianBlur(edges, (0, 0), 1.0)[..., None]
+    wrinkles = _blurred(wrinkles, 1.2)
+    flush = _blurred(flush, 6.0)
+    tendons = _blurred(tendons, 4.0)
+    nails = _blurred(nails, 1.0)
+    edges = _blurred(edges, 1.0)
     factor = 1 - flush * np.array([0.0, 0.13, 0.12]) + tendons * 0.1
     factor = factor * (1 - wrinkles * np.array([0.3, 0.36, 0.36]))
     factor = factor * (1 - nails) + nails * np.array([1.35, 1.3, 1.35])
@@ -146,10 +146,10 @@ def _paint_nail(
     centre = joint + 0.68 * bone
     axes = (0.3 * float(np.linalg.norm(bone)), 0.62 * half)
     angle = float(np.degrees(np.arctan2(bone[1], bone[0])))
-    fixed = tuple(np.round(centre * 2**_SHIFT).astype(int).tolist())
-    size = tuple(round(a * 2**_SHIFT) for a in axes)
-    cv2.ellipse(nails, fixed, size, angle, 0, 360, 1.0, -1, cv2.LINE_8, _SHIFT)
-    cv2.ellipse(edges, fixed, size, angle, 0, 360, 1.0, 2, cv2.LINE_8, _SHIFT)
+    fixed: list[int] = np.round(centre * 2**_SHIFT).astype(int).tolist()
+    size = [round(a * 2**_SHIFT) for a in axes]
+    cv2.ellipse(nails, fixed, size, angle, 0, 360, (1.0,), -1, cv2.LINE_8, _SHIFT)
+    cv2.ellipse(edges, fixed, size, angle, 0, 360, (1.0,), 2, cv2.LINE_8, _SHIFT)
 
 
 def _across(image: NDArray[np.float32], at: Array, along: Array, half: float, width: int) -> None:
@@ -164,6 +164,10 @@ def _curve(points: list[Array]) -> Array:
         cut = np.stack([0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]], 1)
         line = np.concatenate([line[:1], cut.reshape(-1, 2), line[-1:]])
     return line
+
+
+def _blurred(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)[..., None]
 
 
 def _draw(image: NDArray[np.float32], line: Array, width: int) -> None:

@@ -75,18 +75,26 @@ class HandPose:
         return cls(result.joints_m[0], np.concatenate([result.wrist_rotation[None], joints]))
 
     def minus(self, other: HandPose) -> Array:
-        """Tangent (17, 3) at ``other`` that leads to this pose."""
+        """Tangent (51,) at ``other`` that leads to this pose."""
         transposed = np.swapaxes(other.rotations, -1, -2)
         relative = transposed @ self.rotations
         relative[0] = self.rotations[0] @ transposed[0]
-        return np.concatenate([(self.position - other.position)[None], log_so3(relative)])
+        return np.concatenate([self.position - other.position, log_so3(relative).ravel()])
 
     def plus(self, tangent: Array) -> HandPose:
-        """The pose that the tangent (17, 3) leads to."""
-        turn = exp_so3(tangent[1:])
+        """The pose that the tangent (51,) leads to."""
+        turn = exp_so3(tangent[3:].reshape(-1, 3))
         rotations = self.rotations @ turn
         rotations[0] = turn[0] @ self.rotations[0]
-        return HandPose(self.position + tangent[0], rotations)
+        return HandPose(self.position + tangent[:3], rotations)
+
+    def with_group(self, other: HandPose, axes: np.ndarray) -> HandPose:
+        """This pose with the whole parts that tangent ``axes`` belong to taken from ``other``."""
+        position = other.position if axes[0] == 0 else self.position
+        rotations = self.rotations.copy()
+        parts = [axis // 3 - 1 for axis in axes[::3] if axis > 0]
+        rotations[parts] = other.rotations[parts]
+        return HandPose(position, rotations)
 
 
 def nearest_axis_angle(vector: Array, previous: Array) -> Array:

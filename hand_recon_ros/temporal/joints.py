@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hand_recon_ros.config import FilterConfig
-from hand_recon_ros.temporal.motion import MotionModels, MotionState, model_noise
+from hand_recon_ros.temporal.motion import MotionModel, MotionState
 from hand_recon_ros.temporal.smoothing import MAX_GAP_S, Smoothed
 from hand_recon_ros.types import Array
 
@@ -27,8 +27,10 @@ _ACTIVITY[0, 1:] *= 0.75
 _GROUPS = np.full((5, 4), 2)
 _GROUPS[0, 0] = 0
 _GROUPS[0, 1] = _GROUPS[1, 0] = _GROUPS[2, 0] = 1
-_WRIST = 20
 _WRIST_GROUP = 3
+"""The whole hand, its turning, its fingers; the wrist alone, as many sources do not know it."""
+_PROCESS_NOISE = 0.2
+_STILL_RATIO = 0.1
 _VELOCITY_SIGMA = 1.0
 _SURPRISE = 40.0
 
@@ -41,24 +43,24 @@ class JointKalman:
     noise. Same interface as the other smoothers.
 
     Args:
-        config: process noise of the wrist, ``joint_noise_m`` and the motion models.
+        config: ``joint_noise_m``, and what adapts the process noise.
         max_gap_s: after a longer pause the filter starts anew.
     """
 
     def __init__(self, config: FilterConfig, max_gap_s: float = MAX_GAP_S) -> None:
-        """Prepare the motion models of ``config``."""
-        scale = np.append(np.sqrt(20) * _ACTIVITY.ravel(), 1.0)
-        self._models = MotionModels(
-            [*_GROUPS.ravel(), _WRIST_GROUP],
-            model_noise(config.position_noise * scale, config.still_noise_ratio),
-            _VELOCITY_SIGMA * scale,
-            np.append(np.full(20, np.sqrt(20) * _SURPRISE), _SURPRISE),
-            switch_s=config.motion_switch_s,
+        """Prepare the motion model of ``config``."""
+        scale = np.repeat(np.append(np.sqrt(20) * _ACTIVITY.ravel(), 1.0), 3)
+        self._model = MotionModel(
+            [*np.repeat(_GROUPS.ravel(), 3), *[_WRIST_GROUP] * 3],
+            _PROCESS_NOISE * scale,
+            still_ratio=_STILL_RATIO,
+            adaptation_s=config.noise_adaptation_s,
+            velocity_sigma=_VELOCITY_SIGMA * scale,
             decay_s=config.velocity_decay_s,
+            surprise=_SURPRISE * np.repeat((np.sqrt(20), 1.0), (60, 3)),
             gate_sigma=config.gate_sigma,
-            evidence=config.motion_evidence,
         )
-        self._R = np.tile(config.joint_noise_m**2 * np.eye(3), (21, 1, 1))
+        self._R = config.joint_noise_m**2 * np.eye(63)
         self.max_gap_s = max_gap_s
         self._state: MotionState | None = None
         self._rejected = np.zeros(_WRIST_GROUP + 1, dtype=bool)
@@ -83,35 +85,37 @@ class JointKalman:
             raise ValueError("the stamp is not a finite number of seconds")
         measured = _to_modes(np.asarray(joints, dtype=np.float64))
         if self._state is None or not 0 < stamp - self._stamp <= self.max_gap_s:
-            self._state, self._reference = self._models.start(self._R), measured
+            self._state, self._reference = self._model.start(self._R), measured
             self._rejected[:] = False
         else:
             dt = stamp - self._stamp
-            state = self._models.advance(self._state, dt)
-            unseen = np.isnan(self._reference).any(axis=1)
-            correction = self._models.correct(state, measured - self._reference, self._R, dt)
-            mean, _ = self._models.combined(correction.state)
-            self._state = self._models.recentred(correction.state, mean[:, :3])
-            self._reference = self._reference + mean[:, :3]
-            self._start_again(unseen, correction.rejected & self._rejected, measured)
-            self._rejected = correction.rejected & ~self._rejected
+            state = self._model.advance(self._state, dt)
+            unseen = np.isnan(self._reference)
+            y = measured - self._reference
+            rejected = self._model.outliers(state, y, self._R, dt)
+            state = self._model.correct(state, y, self._R, rejected, dt)
+            offset = state.mean[:63]
+            self._state = state.recentred(offset)
+            self._reference = self._reference + offset
+            self._start_again(unseen, rejected & self._rejected, measured)
+            self._rejected = rejected & ~self._rejected
         self._stamp = stamp
-        mean, _ = self._models.combined(self._state)
-        return Smoothed(_to_joints(self._reference), _to_joints(mean[:, 3:]))
+        velocity = self._state.mean[63:]
+        return Smoothed(_to_joints(self._reference), _to_joints(velocity))
 
     def _start_again(self, unseen: Array, moved: Array, measured: Array) -> None:
         """Start those groups at the measurement that were never seen or rejected it twice."""
         assert self._state is not None
-        fresh = self._models.start(self._R)
-        again = moved | (self._models.members @ unseen > 0)
-        for group in np.flatnonzero(again):
-            self._state = self._models.restart(self._state, group, fresh)
-        self._reference = np.where(again[self._models.groups][:, None], measured, self._reference)
+        for group, axes in enumerate(self._model.members):
+            if moved[group] or unseen[axes].any():
+                self._state = self._model.restart(self._state, group, self._R)
+                self._reference[axes] = measured[axes]
 
 
 def _to_modes(joints: Array) -> Array:
-    return np.concatenate([_MODES @ joints[1:], joints[:1]])
+    """Coordinates (63,) of joints (21, 3): modes of the fingers, then the wrist."""
+    return np.concatenate([(_MODES @ joints[1:]).ravel(), joints[0]])
 
 
 def _to_joints(modes: Array) -> Array:
-    return np.concatenate([modes[_WRIST:], _MODES.T @ modes[:_WRIST]])
+    return np.concatenate([modes[None, 60:], _MODES.T @ modes[:60].reshape(20, 3)])

@@ -15,18 +15,16 @@ from hand_recon_ros.temporal.hand_state import (
     check_stamp,
     nearest_axis_angle,
 )
-from hand_recon_ros.temporal.motion import MotionModels, MotionState, model_noise
+from hand_recon_ros.temporal.motion import MotionModel, MotionState
 from hand_recon_ros.types import Array
 
-BLOCKS = STATE_SIZE // 3
-GROUPS = (0, 1, *(2 + joint // 3 for joint in range(BLOCKS - 2)))
-"""Group of each block of three axes: wrist position, wrist orientation, then the five fingers."""
-_POSITION, _ORIENTATION = 0, 1
-_VELOCITY_SIGMA = np.array([1.0] + [8.0] * (BLOCKS - 1))
+GROUPS = (*([0] * 3), *([1] * 3), *([2] * 9), *([3] * 9), *([4] * 9), *([5] * 9), *([6] * 9))
+"""Group of each axis: wrist position, wrist orientation, then the five fingers in MANO order."""
+_VELOCITY_SIGMA = np.repeat((1.0, 8.0), (3, STATE_SIZE - 3))
 """Spread of the unknown velocity of a hand that was just found, m/s and rad/s."""
-_SURPRISE = np.array([40.0] + [400.0] * (BLOCKS - 1))
+_SURPRISE = np.repeat((40.0, 400.0), (3, STATE_SIZE - 3))
 """Sudden acceleration that is no outlier, m/s^2 and rad/s^2."""
-_FLOOR = np.array([1e-4] + [1e-3] * (BLOCKS - 1))
+_FLOOR = np.repeat((1e-4, 1e-3), (3, STATE_SIZE - 3))
 """Least standard deviation believed of a fit, m and rad."""
 _RESTART_S = 1.0
 _MOST_REJECTED = 2
@@ -35,10 +33,11 @@ _MOST_REJECTED = 2
 class HandKalman:
     """Filters wrist position, wrist rotation and 15 joint rotations with constant velocity.
 
-    The state is the error in the tangent space of the manifold (51 axes, ``STATE_SIZE``), in blocks
-    of three axes: the blocks keep the full 3x3 noise of the fit, as depth noise lies along the
-    viewing ray. Wrist position, wrist orientation and each finger form a group with its own motion
-    model, outlier gate and restart. One outlier is skipped; a second that agrees with it, or a
+    The state is the error in the tangent space of the manifold (51 axes, ``STATE_SIZE``), with
+    the full noise of the fit: what the image fixes well (where a tip is seen) follows at once, what
+    it hardly shows (depth along the viewing ray and the flexion that goes with it) is smoothed.
+    Wrist position, wrist orientation and each finger form a group with its own process
+    noise, outlier gate and restart. One outlier is skipped; a second that agrees with it, or a
     third, is taken for true motion and restarts its group. Betas change slowly or not at all and
     are low-passed together with the wrist's offset, which is linear in them.
 
@@ -46,19 +45,17 @@ class HandKalman:
     """
 
     def __init__(self, config: FilterConfig) -> None:
-        """Prepare the motion models of ``config``."""
-        fastest = np.array(
-            [config.position_noise, config.rotation_noise] + [config.pose_noise] * (BLOCKS - 2)
-        )
-        self._models = MotionModels(
+        """Prepare the motion model of ``config``."""
+        noise = (config.position_noise, config.rotation_noise, config.pose_noise)
+        self._model = MotionModel(
             GROUPS,
-            model_noise(fastest, config.still_noise_ratio),
-            _VELOCITY_SIGMA,
-            _SURPRISE,
-            switch_s=config.motion_switch_s,
+            np.repeat(noise, (3, 3, STATE_SIZE - 6)),
+            still_ratio=config.still_noise_ratio,
+            adaptation_s=config.noise_adaptation_s,
+            velocity_sigma=_VELOCITY_SIGMA,
             decay_s=config.velocity_decay_s,
+            surprise=_SURPRISE,
             gate_sigma=config.gate_sigma,
-            evidence=config.motion_evidence,
         )
         self._scale = config.measurement_scale**2
         self._shape_s = config.shape_smoothing_s
@@ -92,16 +89,17 @@ class HandKalman:
         if dt > self._restart_s:
             return self._start(result, measured, R, stamp)
 
-        state = self._models.advance(self._state, dt)
-        correction = self._models.correct(state, measured.minus(self._pose), R, dt)
-        mean, _ = self._models.combined(correction.state)
-        offset = mean[:, :3]
+        state = self._model.advance(self._state, dt)
+        innovation = measured.minus(self._pose)
+        rejected = self._model.outliers(state, innovation, R, dt)
+        state = self._model.correct(state, innovation, R, rejected, dt)
+        offset = state.mean[:STATE_SIZE]
         self._pose = self._pose.plus(offset)
-        self._state = self._models.recentred(correction.state, offset)
-        self._restart_moved(correction.rejected, measured, R, dt)
+        self._state = state.recentred(offset)
+        self._restart_moved(rejected, measured, R, dt)
         self._low_pass_shape(result, dt)
         self._stamp = stamp
-        output = self._output(self._state, self._pose, stamp, bool(correction.rejected.any()))
+        output = self._output(self._state, self._pose, stamp, bool(rejected.any()))
         self._orient = output.parameters.global_orient
         return output
 
@@ -119,13 +117,13 @@ class HandKalman:
         dt = self._elapsed(stamp)
         if dt < 0:
             raise StampError(f"stamp {stamp!r} is before the last one, {self._stamp!r}")
-        state = self._models.advance(self._state, dt)
-        mean, _ = self._models.combined(state)
-        pose = self._pose.plus(mean[:, :3])
-        return self._output(self._models.recentred(state, mean[:, :3]), pose, stamp, False)
+        state = self._model.advance(self._state, dt)
+        offset = state.mean[:STATE_SIZE]
+        pose = self._pose.plus(offset)
+        return self._output(state.recentred(offset), pose, stamp, False)
 
     def _start(self, result: FitResult, measured: HandPose, R: Array, stamp: float) -> FilterState:
-        self._state = self._models.start(R)
+        self._state = self._model.start(R)
         self._pose = self._rejected_pose = measured
         self._rejections = np.zeros(max(GROUPS) + 1, dtype=int)
         self._parameters = result.parameters
@@ -140,20 +138,13 @@ class HandKalman:
         self._rejections = np.where(rejected, self._rejections + 1, 0)
         if rejected.any():
             step = measured.minus(self._rejected_pose)
-            reach = (_VELOCITY_SIGMA * dt) ** 2
-            S = 2.0 * R + reach[:, None, None] * np.eye(3)
-            distance = np.einsum("bi,bij,bj->b", step, np.linalg.inv(S), step)
-            agrees = self._models.members @ distance < self._models.gate
+            S = 2.0 * R + np.diag((_VELOCITY_SIGMA * dt) ** 2)
+            agrees = self._model.distances(step, S) < self._model.gate
             again = (self._rejections > _MOST_REJECTED) | ((self._rejections > 1) & agrees)
-            fresh = self._models.start(R)
             for group in np.flatnonzero(again & rejected):
-                self._state = self._models.restart(self._state, group, fresh)
+                self._pose = self._pose.with_group(measured, self._model.members[group])
+                self._state = self._model.restart(self._state, int(group), R)
                 self._rejections[group] = 0
-            moved = (again & rejected)[self._models.groups]
-            self._pose = HandPose(
-                measured.position if moved[_POSITION] else self._pose.position,
-                np.where(moved[1:, None, None], measured.rotations, self._pose.rotations),
-            )
         self._rejected_pose = measured
 
     def _low_pass_shape(self, result: FitResult, dt: float) -> None:
@@ -166,33 +157,27 @@ class HandKalman:
     def _output(
         self, state: MotionState, pose: HandPose, stamp: float, outlier: bool
     ) -> FilterState:
-        mean, P = self._models.combined(state)
-        covariance = np.zeros((6, 6))
-        covariance[:3, :3] = P[_POSITION, :3, :3]
-        covariance[3:, 3:] = P[_ORIENTATION, :3, :3]
         angles = log_so3(pose.rotations)
         parameters = self._parameters.replace(
             global_orient=nearest_axis_angle(angles[0], self._orient),
             hand_pose=angles[1:].reshape(-1),
             transl=pose.position - self._wrist_offset,
         )
-        velocity = mean[:, 3:]
+        velocity = state.mean[STATE_SIZE:]
         return FilterState(
             stamp,
             parameters,
             pose.position,
             pose.rotations[0],
-            velocity[:2].reshape(6),
-            velocity[2:],
-            covariance,
+            velocity[:6],
+            velocity[6:].reshape(-1, 3),
+            state.covariance[:6, :6],
             outlier,
         )
 
     def _measurement_noise(self, result: FitResult) -> Array:
-        blocks = np.arange(BLOCKS)
-        full = result.covariance.reshape(BLOCKS, 3, BLOCKS, 3)
-        R = self._scale * full[blocks, :, blocks, :]
-        return 0.5 * (R + np.swapaxes(R, -1, -2)) + (_FLOOR**2)[:, None, None] * np.eye(3)
+        R = self._scale * result.covariance
+        return 0.5 * (R + R.T) + np.diag(_FLOOR**2)
 
     def _elapsed(self, stamp: float) -> float:
         check_stamp(stamp)

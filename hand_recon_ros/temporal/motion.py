@@ -1,10 +1,9 @@
-"""Constant-velocity Kalman filters in blocks of three axes, with interacting motion models.
+"""A constant-velocity Kalman filter whose process noise follows the motion.
 
-One constant-velocity filter has to choose between a still hand that trembles and a fast hand that
-lags. Several of them, which differ only in process noise, run side by side and are weighed by how
-well each predicted the measurements (interacting multiple models, Blom and Bar-Shalom, "The
-interacting multiple model algorithm for systems with Markovian switching coefficients", 1988).
-Each of them is eq. 2-3 of paper 000.
+With one process noise a filter has to choose between a still hand that trembles and a fast hand
+that lags. Here each group of axes (the wrist's position, a finger) adapts its own: after every
+measurement it follows the gradient of the innovation's likelihood, so that a group that surprises
+gets more noise, at once and before the measurement is weighed in, and a calm one less and less.
 
 The state lives in the tangent space at a reference that the caller keeps, so that the same filter
 serves points and rotations: the caller measures in that tangent space and moves the reference.
@@ -16,188 +15,179 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.types import Array
 
-_EYE3 = np.eye(3)
-_EYE6 = np.eye(6)
-_POSITION = np.kron([[1.0, 0.0], [0.0, 0.0]], _EYE3)
-_UPPER = np.kron([[0.0, 1.0], [0.0, 0.0]], _EYE3)
-_CROSS = _UPPER + _UPPER.T
-_VELOCITY = np.kron([[0.0, 0.0], [0.0, 1.0]], _EYE3)
+_UNSEEN = 1e6
+"""Variance of an axis that was not measured, or whose measurement is not believed."""
+_LARGEST_SURPRISE = 10.0
+"""Surprise of a group beyond which the noise grows no faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionState:
-    """B blocks of three axes under M motion models; blocks of one group share the model.
+    """n axes in G groups.
 
     Attributes:
-        mean: (B, M, 6) offset from the caller's reference, then velocity.
-        covariance: (B, M, 6, 6).
-        probability: (G, M) of each motion model.
+        mean: (2 n,) offsets from the caller's reference, then velocities.
+        covariance: (2 n, 2 n).
+        log_scale: (G,) logarithm of the process noise variance over its largest value.
     """
 
     mean: Array
     covariance: Array
-    probability: Array
+    log_scale: Array
+
+    def recentred(self, offset: Array) -> MotionState:
+        """The same state seen from a reference that moved by ``offset`` (n,)."""
+        mean = self.mean.copy()
+        mean[: len(offset)] -= offset
+        return MotionState(mean, self.covariance, self.log_scale)
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """The state after a measurement, and (G,) which groups rejected theirs as an outlier."""
-
-    state: MotionState
-    rejected: np.ndarray
-
-
-class MotionModels:
-    """The motion models of B blocks.
+class MotionModel:
+    """How n axes move.
 
     Args:
-        groups: (B,) group of each block, counted from 0.
-        noise: (B, M) square root of the spectral density of the white acceleration, units / s^1.5.
-        velocity_sigma: (B,) spread of the unknown velocity at the start, units / s.
-        surprise: (B,) acceleration, units / s^2, that is no outlier even in the stillest hand.
-        switch_s: mean time between two changes of the motion model, seconds.
+        groups: (n,) group of each axis, counted from 0. Noise and outliers are judged by group.
+        noise: (n,) largest process noise: square root of the spectral density of the white
+            acceleration, units / s^1.5.
+        still_ratio: least process noise over the largest.
+        adaptation_s: time in which the process noise calms down, seconds.
+        velocity_sigma: (n,) spread of the unknown velocity at the start, units / s.
         decay_s: time in which an unseen hand loses its velocity, seconds.
+        surprise: (n,) acceleration, units / s^2, that is no outlier even in the stillest hand.
         gate_sigma: an innovation as improbable as this many sigma of one axis is an outlier.
-        evidence: exponent of the likelihood in weighing the models; below 1 because the errors
-            of a group's axes are not independent.
     """
 
     def __init__(
         self,
         groups: Sequence[int],
         noise: Array,
-        velocity_sigma: Array,
-        surprise: Array,
         *,
-        switch_s: float,
+        still_ratio: float,
+        adaptation_s: float,
+        velocity_sigma: Array,
         decay_s: float,
+        surprise: Array,
         gate_sigma: float,
-        evidence: float = 1.0,
     ) -> None:
         """Prepare the constants of all later steps."""
         self.groups = np.asarray(groups)
-        self.density = np.asarray(noise, dtype=np.float64) ** 2
-        self.velocity_variance = np.asarray(velocity_sigma, dtype=np.float64) ** 2
-        self.surprise = np.asarray(surprise, dtype=np.float64)
-        self.switch_s, self.decay_s, self.evidence = switch_s, decay_s, evidence
-        self.members = np.equal.outer(np.arange(self.groups.max() + 1), self.groups).astype(float)
-        self.gate = _chi2_quantile(3.0 * self.members.sum(axis=1), gate_sigma)
+        self.members = [np.flatnonzero(self.groups == g) for g in range(max(groups) + 1)]
+        self._indicator = np.equal.outer(np.arange(len(self.members)), self.groups).astype(float)
+        self._density = np.asarray(noise, dtype=np.float64) ** 2
+        self._least = 2.0 * np.log(still_ratio)
+        self._adaptation_s, self._decay_s = adaptation_s, decay_s
+        self._velocity_sigma, self._surprise = velocity_sigma, surprise
+        self.gate = np.array([_chi2_quantile(len(axes), gate_sigma) for axes in self.members])
 
     def start(self, R: Array) -> MotionState:
-        """Begin at the reference with measurement covariance R (B, 3, 3) and unknown velocity."""
-        blocks, models = self.density.shape
-        P = np.zeros((blocks, models, 6, 6))
-        P[..., :3, :3] = R[:, None]
-        P[..., 3:, 3:] = (self.velocity_variance[:, None, None] * _EYE3)[:, None]
-        probability = np.full((len(self.members), models), 1.0 / models)
-        return MotionState(np.zeros((blocks, models, 6)), P, probability)
+        """Begin at the reference with measurement covariance R (n, n) and unknown velocity."""
+        n = len(self.groups)
+        P = np.zeros((2 * n, 2 * n))
+        P[:n, :n] = R
+        P[range(n, 2 * n), range(n, 2 * n)] = self._velocity_sigma**2
+        return MotionState(np.zeros(2 * n), P, np.full(len(self.members), self._least / 2))
 
-    def restart(self, state: MotionState, group: int, fresh: MotionState) -> MotionState:
-        """Take one group from ``fresh`` and the others from ``state``."""
-        blocks = self.groups == group
-        rows = np.arange(len(self.members)) == group
-        return MotionState(
-            np.where(blocks[:, None, None], fresh.mean, state.mean),
-            np.where(blocks[:, None, None, None], fresh.covariance, state.covariance),
-            np.where(rows[:, None], fresh.probability, state.probability),
-        )
+    def restart(self, state: MotionState, group: int, R: Array) -> MotionState:
+        """Start one group again at the reference, as if it had never been seen before."""
+        axes, fresh = self.members[group], self.start(R)
+        both = np.concatenate([axes, axes + len(self.groups)])
+        mean, P, scale = state.mean.copy(), state.covariance.copy(), state.log_scale.copy()
+        mean[both] = 0.0
+        P[both, :] = 0.0
+        P[:, both] = 0.0
+        P[np.ix_(both, both)] = fresh.covariance[np.ix_(both, both)]
+        scale[group] = fresh.log_scale[group]
+        return MotionState(mean, P, scale)
 
     def advance(self, state: MotionState, dt: float) -> MotionState:
-        """Mix the models, then predict each over ``dt`` >= 0 seconds (000 eq. 2)."""
-        x, P, probability = self._mix(state, dt)
-        tau = self.decay_s
-        keep = np.exp(-dt / tau)
-        reach = tau * -np.expm1(-dt / tau)
-        F = _POSITION + reach * _UPPER + keep * _VELOCITY
-        Q = dt**3 / 3 * _POSITION + dt**2 / 2 * _CROSS + dt * _VELOCITY
-        P = F @ P @ F.T + self.density[..., None, None] * Q
-        x = x @ F.T
-        return MotionState(x, P, probability)
+        """Predict over ``dt`` >= 0 seconds (000 eq. 2)."""
+        n = len(self.groups)
+        x, P = state.mean.copy(), state.covariance.copy()
+        keep = np.exp(-dt / self._decay_s)
+        reach = -self._decay_s * np.expm1(-dt / self._decay_s)
+        # F = [[1, reach], [0, keep]] on each axis
+        x[:n] += reach * x[n:]
+        x[n:] *= keep
+        P[:n] += reach * P[n:]
+        P[n:] *= keep
+        P[:, :n] += reach * P[:, n:]
+        P[:, n:] *= keep
+        self._add_noise(P, np.exp(state.log_scale), dt)
+        return MotionState(x, P, state.log_scale)
 
-    def correct(self, state: MotionState, measured: Array, R: Array, dt: float) -> Correction:
-        """Weigh in a measurement (000 eq. 3), unless a group's is an outlier.
+    def outliers(self, state: MotionState, measured: Array, R: Array, dt: float) -> NDArray:
+        """Groups (G,) whose measurement even a suddenly moving hand could hardly give.
 
         Args:
-            state: predicted for the time of the measurement.
-            measured: (B, 3) offsets from the reference; NaN = this block was not measured.
-            R: (B, 3, 3) their covariances.
-            dt: seconds over which the state was predicted.
+            state: predicted over ``dt`` seconds, to the time of the measurement.
+            measured: (n,) offsets from the reference; NaN = this axis was not measured.
+            R: (n, n) covariance of the measurement.
+            dt: seconds.
         """
-        seen = np.isfinite(measured).all(axis=1)
-        y = np.where(seen[:, None], measured, 0.0)[:, None] - state.mean[..., :3]
+        n = len(self.groups)
+        S = state.covariance[:n, :n] + R + np.diag((0.5 * self._surprise * dt**2) ** 2)
+        return self.distances(np.nan_to_num(measured - state.mean[:n]), S) > self.gate
+
+    def distances(self, offset: Array, covariance: Array) -> Array:
+        """Squared Mahalanobis distance (G,) of each group's part of ``offset`` (n,)."""
+        return np.array(
+            [
+                offset[axes] @ np.linalg.solve(covariance[np.ix_(axes, axes)], offset[axes])
+                for axes in self.members
+            ]
+        )
+
+    def correct(
+        self, state: MotionState, measured: Array, R: Array, rejected: NDArray, dt: float
+    ) -> MotionState:
+        """Adapt the noise, then weigh in a measurement (000 eq. 3) but for ``rejected`` groups.
+
+        Args:
+            state: as in ``outliers``.
+            measured: as in ``outliers``.
+            R: as in ``outliers``.
+            rejected: (G,) what ``outliers`` said.
+            dt: seconds.
+        """
+        n = len(self.groups)
+        used = np.isfinite(measured) & ~rejected[self.groups]
+        if not used.all():
+            R = np.where(used[:, None] & used, R, 0.0) + np.diag(np.where(used, 0.0, _UNSEEN))
+        y = np.where(used, measured - state.mean[:n], 0.0)
         P = state.covariance
-        S = P[..., :3, :3] + R[:, None]
-        S_inverse = np.linalg.inv(S)
-        distance = ((S_inverse @ y[..., None])[..., 0] * y).sum(axis=-1) * seen[:, None]
-        fit = -0.5 * (distance + np.log(np.linalg.det(S))) * seen[:, None]
-        rejected = self._outliers(state, measured, R, dt)
-        used = seen & ~rejected[self.groups]
+        inverse = np.linalg.inv(P[:n, :n] + R)
 
-        gain = P[..., :3] @ S_inverse * used[:, None, None, None]
-        A = np.empty(P.shape)
-        A[:] = _EYE6
-        A[..., :3] -= gain
-        # Joseph's form: symmetric and positive definite whatever the rounding
-        covariance = A @ P @ np.swapaxes(A, -1, -2)
-        covariance += gain @ R[:, None] @ np.swapaxes(gain, -1, -2)
-        covariance = 0.5 * (covariance + np.swapaxes(covariance, -1, -2))
-        mean = state.mean + (gain @ y[..., None])[..., 0]
+        # d log p(y) / d noise is proportional to |w|^2 - trace(S^-1), with w = S^-1 y
+        w = inverse @ y
+        surprise = (self._indicator @ w**2) / (self._indicator @ np.diag(inverse)) - 1.0
+        surprise = np.where(rejected, 0.0, np.clip(surprise, -1.0, _LARGEST_SURPRISE))
+        grown = state.log_scale + surprise * dt / self._adaptation_s
+        log_scale = np.clip(grown, self._least, 0.0)
+        more = np.maximum(np.exp(log_scale) - np.exp(state.log_scale), 0.0)
+        if more.any():
+            P = P.copy()
+            self._add_noise(P, more, dt)
+            inverse = np.linalg.inv(P[:n, :n] + R)
 
-        log_p = (
-            np.log(state.probability) + self.evidence * (self.members @ fit) * ~rejected[:, None]
-        )
-        p = np.exp(log_p - log_p.max(axis=1, keepdims=True)) + 1e-9
-        return Correction(MotionState(mean, covariance, p / p.sum(axis=1, keepdims=True)), rejected)
+        gain = P[:, :n] @ inverse
+        covariance = P - gain @ P[:n]
+        return MotionState(state.mean + gain @ y, 0.5 * (covariance + covariance.T), log_scale)
 
-    def combined(self, state: MotionState) -> tuple[Array, Array]:
-        """Return mean (B, 6) and covariance (B, 6, 6) over the models."""
-        p = state.probability[self.groups]
-        mean = (p[..., None] * state.mean).sum(axis=1)
-        spread = state.mean - mean[:, None]
-        P = state.covariance + spread[..., :, None] * spread[..., None, :]
-        return mean, (p[..., None, None] * P).sum(axis=1)
-
-    def _outliers(self, state: MotionState, measured: Array, R: Array, dt: float) -> np.ndarray:
-        """Groups (G,) whose measurement even a suddenly moving hand could hardly give."""
-        mean, P = self.combined(state)
-        reach = (0.5 * self.surprise * dt**2) ** 2
-        S = P[:, :3, :3] + R + reach[:, None, None] * _EYE3
-        y = np.nan_to_num(measured - mean[:, :3])
-        distance = (y * np.linalg.solve(S, y[..., None])[..., 0]).sum(axis=-1)
-        return np.asarray(self.members @ distance > self.gate)
-
-    @staticmethod
-    def recentred(state: MotionState, offset: Array) -> MotionState:
-        """The same state seen from a reference that moved by ``offset`` (B, 3)."""
-        mean = state.mean.copy()
-        mean[..., :3] -= offset[:, None]
-        return MotionState(mean, state.covariance, state.probability)
-
-    def _mix(self, state: MotionState, dt: float) -> tuple[Array, Array, Array]:
-        models = state.probability.shape[1]
-        stay = np.exp(-dt / self.switch_s)
-        transition = stay * np.eye(models) + (1.0 - stay) / models
-        predicted = state.probability @ transition
-        # weight of model i in the mixture that starts model j
-        weights = transition.T[None] * state.probability[:, None] / predicted[:, :, None]
-        W = weights[self.groups]
-        x = W @ state.mean
-        spread = state.mean[:, None] - x[:, :, None]  # (B, to, from, 6)
-        P = (W @ state.covariance.reshape(*state.covariance.shape[:2], 36)).reshape(
-            state.covariance.shape
-        )
-        P += np.swapaxes(spread, -1, -2) @ (W[..., None] * spread)
-        return x, P, predicted
+    def _add_noise(self, P: Array, scale: Array, dt: float) -> None:
+        """Add to P in place what white acceleration of ``scale`` (G,) does in ``dt``."""
+        density = self._density * scale[self.groups]
+        offset = np.arange(len(density))
+        velocity = offset + len(density)
+        P[offset, offset] += density * (dt**3 / 3)
+        P[offset, velocity] += density * (dt**2 / 2)
+        P[velocity, offset] += density * (dt**2 / 2)
+        P[velocity, velocity] += density * dt
 
 
-def model_noise(fastest: Array, still_ratio: float, models: int = 3) -> Array:
-    """Noise (B, M) of models in equal ratios from ``still_ratio * fastest`` up to ``fastest``."""
-    return np.outer(fastest, np.geomspace(still_ratio, 1.0, models))
-
-
-def _chi2_quantile(dof: Array, sigma: float) -> Array:
+def _chi2_quantile(dof: int, sigma: float) -> float:
     """Chi-square value as improbable as ``sigma`` of a normal (Wilson and Hilferty 1931)."""
-    return np.asarray(dof * (1 - 2 / (9 * dof) + sigma * np.sqrt(2 / (9 * dof))) ** 3)
+    return float(dof * (1 - 2 / (9 * dof) + sigma * np.sqrt(2 / (9 * dof))) ** 3)

@@ -33,7 +33,7 @@ class Unfiltered:
         check_finite(result)
         check_stamp(stamp)
         pose = HandPose.of(result)
-        velocity = np.zeros((17, 3))
+        velocity = np.zeros(51)
         if self._last is not None:
             dt = stamp - self._last.stamp
             if dt <= 0:
@@ -45,8 +45,8 @@ class Unfiltered:
             result.parameters,
             pose.position,
             pose.rotations[0],
-            velocity[:2].reshape(6),
-            velocity[2:],
+            velocity[:6],
+            velocity[6:].reshape(-1, 3),
             result.covariance[:6, :6],
         )
         return self._last

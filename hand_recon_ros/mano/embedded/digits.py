@@ -54,8 +54,15 @@ _THUMB: Final = np.array(
 _FINGER_PROFILE: Final = PchipInterpolator(_FINGER[:, 0], _FINGER[:, 1:])
 _THUMB_PROFILE: Final = PchipInterpolator(_THUMB[:, 0], _THUMB[:, 1:])
 FINGER_STATIONS: Final = (0.40, 0.66, 0.86, 1.00, 1.20, 1.50, 1.79, 2.00, 2.27, 2.68)
-"""Bone coordinates of a finger's rings, base first; three rings bracket the PIP joint."""
+"""Bone coordinates of a finger's rings, base first; three rings bracket each joint."""
+LITTLE_STATIONS: Final = (0.40, 0.75, 0.89, *FINGER_STATIONS[3:])
+"""The little finger's web reaches further along its short first bone."""
 THUMB_STATIONS: Final = (0.60, 0.84, 0.97, 1.10, 1.28, 1.52, 1.78, 2.00, 2.22, 2.50, 2.79)
+STATIONS: Final = {
+    "thumb": THUMB_STATIONS,
+    **dict.fromkeys(("index", "middle", "ring"), FINGER_STATIONS),
+    "little": LITTLE_STATIONS,
+}
 CAP_STATION: Final = 2.93
 _NAIL_START: Final = 2.3
 _NAIL_CUT: Final = 0.86

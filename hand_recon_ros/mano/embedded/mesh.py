@@ -11,8 +11,7 @@ from hand_recon_ros.mano.data import NUM_VERTICES, FloatArray, IntArray
 from hand_recon_ros.mano.embedded.anatomy import Anatomy, chains
 from hand_recon_ros.mano.embedded.digits import (
     CAP_STATION,
-    FINGER_STATIONS,
-    THUMB_STATIONS,
+    STATIONS,
     ring,
 )
 from hand_recon_ros.mano.embedded.palm import PalmSurface
@@ -76,7 +75,7 @@ def build_vertices(topology: Topology, anatomy: Anatomy) -> FloatArray:
     turn = 2 * np.pi * loop_parameter(RING)
     cap_turn = 2 * np.pi * loop_parameter(CAP, 0.25)
     for k, name in enumerate(FINGERS):
-        stations = THUMB_STATIONS if name == "thumb" else FINGER_STATIONS
+        stations = STATIONS[name]
         for station, index in zip(stations, topology.digits[k], strict=True):
             melts = station <= _MELTS[name == "thumb"]
             if name != "thumb" or station > stations[0]:

@@ -34,10 +34,10 @@ def _finger(bend: float, middle: float, end: float, spread: float = 0.0) -> Angl
 
 
 _CURLED: Final = {
-    "index": _finger(78, 100, 62, -2),
-    "middle": _finger(82, 100, 62, 0),
-    "ring": _finger(84, 98, 62, 3),
-    "little": _finger(84, 94, 62, 8),
+    "index": _finger(80, 92, 50, -2),
+    "middle": _finger(84, 92, 55, 0),
+    "ring": _finger(84, 95, 60, 2),
+    "little": _finger(82, 88, 42, 6),
 }
 NAMED_POSES: Final[dict[str, dict[str, Angles]]] = {
     "flat": {},
@@ -56,13 +56,13 @@ NAMED_POSES: Final[dict[str, dict[str, Angles]]] = {
         "thumb": ((8, 4, 0), (10, 0, 0), (14, 0, 0)),
     },
     "pinch": {
-        "index": _finger(46, 50, 26),
+        "index": _finger(60, 34, -2, -20),
         "middle": _finger(34, 38, 20),
         "ring": _finger(26, 32, 16),
         "little": _finger(20, 28, 14),
-        "thumb": ((8, 22, 10), (16, 0, 0), (22, 0, 0)),
+        "thumb": ((46, 20, -29), (3, 0, 0), (-4, 0, 0)),
     },
-    "fist": {**_CURLED, "thumb": ((30, 30, 10), (34, 0, 0), (40, 0, 0))},
+    "fist": {**_CURLED, "thumb": ((33, 22, -22), (26, 0, 0), (45, 0, 0))},
     "thumbs_up": {**_CURLED, "thumb": ((-18, -8, 0), (-5, 0, 0), (-12, 0, 0))},
 }
 

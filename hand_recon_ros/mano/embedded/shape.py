@@ -25,7 +25,7 @@ SIGMAS: Final[dict[str, float]] = {
     "thumb_length": 0.04,
     "thumb_thickness": 0.06,
     "index_ring": 0.015,
-    "little_length": 0.05,
+    "little_length": 0.045,
     "taper": 0.06,
 }
 """The measures of ``Anatomy`` in the order of the betas: relative change at beta = 1."""

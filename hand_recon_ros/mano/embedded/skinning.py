@@ -71,6 +71,7 @@ def skin_weights(topology: Topology, vertices: FloatArray, anatomy: Anatomy) -> 
     wrist = (1.0 - thumb) * (1.0 - total)
     coarse = np.concatenate([wrist[:, None], first], axis=1)
     coarse = _diffuse(topology, coarse, owner)
+    coarse[np.concatenate(topology.rows[:2])] = np.eye(6)[0]  # a rigid cuff
 
     weights = np.zeros((len(vertices), 16))
     weights[:, 0] = coarse[:, 0]

@@ -1,0 +1,319 @@
+"""The node's life cycle and wiring: images and camera_info in, hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import (
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_policy_name_from_kind,
+)
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo
+
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.config import Config
+from hand_recon_ros.nodes.camera_source import CameraSource
+from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
+from hand_recon_ros.nodes.image_source import MESSAGE_TYPES, Arrival, ImageSource
+from hand_recon_ros.nodes.outputs import Outputs
+from hand_recon_ros.nodes.parameters import (
+    NODE_ARGUMENTS,
+    NodeConfig,
+    declare_parameters,
+    is_dynamic,
+    read_config,
+)
+from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.nodes.slot import Worker
+from hand_recon_ros.types import Frame
+
+REPORT_PERIOD_S = 1.0
+"""Between two diagnostics."""
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+def real_reconstructor(config: Config) -> Any:
+    """Load the chain of ``config`` and run it once."""
+    # Heavy: not before configure.
+    from hand_recon_ros.pipeline import HandReconstructor
+
+    chain = HandReconstructor(config)
+    # The first frame is slow (networks are laid out in memory): let it be one that nobody awaits.
+    black = np.zeros((480, 640, 3), np.uint8)
+    chain.process(Frame(black, 0.0, Camera.from_fov(640, 480)))
+    chain.reset()
+    return chain
+
+
+class HandReconNode(LifecycleNode):
+    """Lifecycle node: configure loads the models, activate listens, cleanup frees everything.
+
+    The executor's thread only puts images into a slot; one worker thread decodes, reconstructs and
+    publishes the newest. Nothing that an image holds can stop the node: it is reported once,
+    shown on ``/diagnostics``, and the next image is tried.
+    """
+
+    def __init__(
+        self,
+        name: str = "hand_recon_node",
+        *,
+        reconstructor_factory: Callable[[Config], Any] = real_reconstructor,
+        **node_arguments: Any,
+    ) -> None:
+        """Declare the parameters, and configure and activate unless ``autostart`` is false.
+
+        Args:
+            name: of the node.
+            reconstructor_factory: makes the chain, by default ``HandReconstructor``.
+            node_arguments: passed on to rclpy's node.
+
+        Raises:
+            ConfigError: a parameter is unknown or has a bad value.
+        """
+        super().__init__(name, **NODE_ARGUMENTS, **node_arguments)
+        self._factory = reconstructor_factory
+        self._chain: Any = None
+        self._outputs: Outputs | None = None
+        self._source: ImageSource | None = None
+        self._worker: Worker[Arrival] | None = None
+        self._inputs: list[Subscription] = []
+        self._warned = 0
+        self._problems = Problems(self.get_logger())
+        self._statistics = Statistics()
+        self._config, self._node_config = Config(), NodeConfig()
+        declare_parameters(self)
+        self.add_post_set_parameters_callback(self._parameters_changed)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
+        )
+        # Wall time: the node must report its state while simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(REPORT_PERIOD_S, self._report, clock=steady)
+        if read_config(self)[1].autostart and self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    # Lifecycle. An exception out of these would finalise the node for good: they return FAILURE.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and load the models."""
+        self._problems.forget()
+        try:
+            self._config, self._node_config = read_config(self)
+            self._chain = self._factory(self._config)
+            self._outputs = Outputs(
+                self, self._config, self._node_config, self._chain, self._problems
+            )
+        except Exception as error:
+            self._free()
+            self._problems.report(
+                "configure",
+                f"cannot configure: {error} (the node stays unconfigured: set the parameter right "
+                "and configure again)",
+                "error",
+            )
+            return FAILURE
+        self._warned = 0
+        self._log_warnings()
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen to the camera."""
+        self._problems.forget()
+        self._statistics = Statistics()
+        try:
+            self._listen()
+        except Exception as error:
+            self._silence()
+            self._problems.report("activate", f"cannot activate: {error}", "error")
+            return FAILURE
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening and publishing."""
+        self._silence()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models."""
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything from whatever state."""
+        self._free()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, so that the node can be configured again."""
+        self._free()
+        return super().on_error(state)
+
+    def destroy_node(self) -> None:
+        """Free everything and leave the graph."""
+        self._free()
+        super().destroy_node()
+
+    def _listen(self) -> None:
+        assert self._outputs is not None
+        config = self._node_config
+        topic, info_topic = self._image_topic(), self.resolve_topic_name("camera_info")
+        cameras = CameraSource(
+            self._problems,
+            hfov_deg=self._config.camera.hfov_deg,
+            timeout_s=config.camera_info_timeout_s,
+            required=config.require_camera_info,
+            topic=info_topic,
+        )
+        self._source = ImageSource(
+            config.image_transport, topic, config.camera_frame, cameras, self._problems
+        )
+        self._chain.reset()
+        self._outputs.start()
+        self._worker = Worker("hand_recon", self._work, self._failed)
+        any_camera = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._inputs = [
+            self.create_subscription(CameraInfo, info_topic, cameras.update, any_camera),
+            self.create_subscription(
+                MESSAGE_TYPES[config.image_transport],
+                topic,
+                self._image_arrived,
+                self._image_qos(),
+                raw=True,  # an image that is out of date when its turn comes is never unpacked
+                event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
+            ),
+        ]
+        self.get_logger().info(f"listening to {topic} and {info_topic} on {self._chain.device}")
+
+    def _silence(self) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs = []
+        if self._worker is not None:
+            if not self._worker.stop():
+                self.get_logger().warning("the frame at hand takes long: not waiting for it")
+            self._worker = None
+        if self._outputs is not None:
+            self._outputs.stop()
+
+    def _free(self) -> None:
+        self._silence()
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            chain.close()
+
+    # Images: the first runs in the executor's thread, the others in the worker's.
+
+    def _image_arrived(self, data: bytes) -> None:
+        self._statistics.arrived()
+        if self._worker is not None:
+            self._worker.slot.put(Arrival(data, self.get_clock().now().nanoseconds))
+
+    def _work(self, arrival: Arrival) -> None:
+        assert self._source is not None
+        assert self._outputs is not None
+        picture = self._source.read(arrival)
+        if picture is None:
+            self._statistics.skipped += 1
+            return
+        if picture.restart:
+            self._chain.reset()
+        result = self._chain.process(picture.frame)
+        self._outputs.publish(picture, result)
+        now_s = self.get_clock().now().nanoseconds * 1e-9
+        self._statistics.published(now_s - picture.frame.stamp, now_s - arrival.received_ns * 1e-9)
+        self._problems.clear("chain", "qos")
+        self._log_warnings()
+
+    def _failed(self, error: Exception) -> None:
+        if not self.context.ok():
+            return  # shut down in the middle of a frame
+        self._statistics.failed += 1
+        self._problems.report("chain", f"a frame failed: {error!r}", "error")
+        self._chain.reset()
+
+    def _log_warnings(self) -> None:
+        for text in self._chain.warnings[self._warned :]:
+            self.get_logger().warning(text)
+        self._warned = len(self._chain.warnings)
+
+    # Health
+
+    def _report(self) -> None:
+        active = self._worker is not None
+        statistics, config = self._statistics, self._node_config
+        if active:
+            statistics.dropped = self._worker.slot.dropped  # type: ignore[union-attr]
+            if statistics.silence_s > config.stale_after_s:
+                what = "stream stale: no new image" if statistics.heard else "no image yet"
+                self._problems.report("stale", f"{what} on {self._image_topic()}")
+            else:
+                self._problems.clear("stale", at_once=True)
+        level, text = self._problems.summary()
+        values = {
+            "state": self._state_machine.current_state[1],
+            "device": getattr(self._chain, "device", "none"),
+            **statistics.values(),
+            "last error": self._problems.last_error,
+        }
+        self._diagnostics.publish(
+            diagnostics_message(
+                self.get_clock().now().to_msg(),
+                f"{self.get_name()}: hands",
+                self._image_topic(),
+                level,
+                text or values["state"],
+                values,
+            )
+        )
+
+    def _incompatible(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        topic = self._image_topic()
+        names = sorted(
+            info.node_name
+            for info in self.get_publishers_info_by_topic(topic)
+            if qos_check_compatible(info.qos_profile, self._image_qos())[0] != QoSCompatibility.OK
+        )
+        remedy = (
+            "set image_reliability to best_effort"
+            if policy == "RELIABILITY"
+            else f"change the publisher's {policy}"
+        )
+        self._problems.report(
+            "qos",
+            f"no images from {topic}: a publisher ({', '.join(names)}) offers an incompatible "
+            f"{policy}; {remedy}",
+            "error",
+        )
+
+    def _image_topic(self) -> str:
+        topic = self.resolve_topic_name("image")
+        return f"{topic}/compressed" if self._node_config.image_transport == "compressed" else topic
+
+    def _image_qos(self) -> QoSProfile:
+        return QoSProfile(depth=1, reliability=_RELIABILITY[self._node_config.image_reliability])
+
+    def _parameters_changed(self, changes: Sequence[Parameter]) -> None:
+        if self._outputs is not None and any(is_dynamic(change.name) for change in changes):
+            self._node_config = read_config(self)[1]
+            self._outputs.set_config(self._node_config)
+
+
+_RELIABILITY = {
+    "best_effort": ReliabilityPolicy.BEST_EFFORT,
+    "reliable": ReliabilityPolicy.RELIABLE,
+}
