@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hand_recon_ros.config import Config
+from hand_recon_ros.io.background import InBackground
 from hand_recon_ros.io.frames import FrameSource
 from hand_recon_ros.io.records import RecordWriter
 from hand_recon_ros.io.video import VideoWriter
@@ -102,6 +103,7 @@ def reconstruct(
         run = _Run(source, reconstructor, stack.enter_context(_stop_on_interrupt()))
         output.mkdir(parents=True, exist_ok=True)
         pictures = _Pictures(stack, source, output, save_video, save_images)
+        beside = stack.enter_context(InBackground())
         records = stack.enter_context(RecordWriter(output / RECORDS_FILE))
         summary.files = (RECORDS_FILE, *pictures.files)
         stack.enter_context(logging_redirect_tqdm())
@@ -115,7 +117,7 @@ def reconstruct(
             records.write(result)
             frame = run.pending.popleft()
             if pictures.files:
-                pictures.write(frame, _overlay(reconstructor, frame, result))
+                beside.submit(pictures.draw, reconstructor, frame, result)
             summary.frames += 1
             summary.frames_with_hands += bool(result.hands)
             summary.hands += len(result.hands)
@@ -172,7 +174,12 @@ class _Pictures:
             self._folder.mkdir(exist_ok=True)
             self.files += (IMAGES_FOLDER,)
 
-    def write(self, frame: Frame, overlay: NDArray[np.uint8]) -> None:
+    def draw(self, reconstructor: HandReconstructor, frame: Frame, result: HandFrame) -> None:
+        if reconstructor.config.detector.mirrored:
+            frame = unmirrored(frame)
+        meshes = {hand.track_id: reconstructor.vertices(hand) for hand in result.hands}
+        faces = {side: reconstructor.faces(side) for side in SIDES}
+        overlay = draw_overlay(frame.image, result, meshes, faces)
         if self._video is not None:
             self._video.write(overlay, None if self._still else frame.stamp)
         if self._folder is not None:
@@ -186,17 +193,6 @@ def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
     if not ok:
         raise OSError(f"{path} cannot be encoded")
     path.write_bytes(data.tobytes())
-
-
-def _overlay(
-    reconstructor: HandReconstructor, frame: Frame, result: HandFrame
-) -> NDArray[np.uint8]:
-    if reconstructor.config.detector.mirrored:
-        frame = unmirrored(frame)
-    meshes = {hand.track_id: reconstructor.vertices(hand) for hand in result.hands}
-    return draw_overlay(
-        frame.image, result, meshes, {side: reconstructor.faces(side) for side in SIDES}
-    )
 
 
 @contextmanager

@@ -83,9 +83,7 @@ def test_equals_smplx(side, make, flat, components) -> None:
     use_pca = components == 6
     twin = smplx_twin(data, use_pca=use_pca, num_pca_comps=6, flat_hand_mean=flat)
     with torch.no_grad():
-        expected = twin(
-            global_orient=orient, hand_pose=reference_pose, betas=betas, transl=transl
-        )
+        expected = twin(global_orient=orient, hand_pose=reference_pose, betas=betas, transl=transl)
         mesh = HandModel(data)(
             orient, pose, betas, transl, use_pca=components > 0, flat_hand_mean=flat
         )
@@ -152,14 +150,15 @@ def test_forward_parameters_is_the_same_function() -> None:
     orient, pose, betas, transl = batch()
     mesh = model(orient, pose, betas, transl)
     one = ManoParameters(
-        side="left", **{
+        side="left",
+        **{
             name: value[2].double().numpy()
             for name, value in zip(
                 ("global_orient", "hand_pose", "betas", "transl"),
                 (orient, pose, betas, transl),
                 strict=True,
             )
-        }
+        },
     )
     vertices, joints = model.forward_parameters(one)
     assert vertices.dtype == joints.dtype == np.float64

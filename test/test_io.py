@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from hand_recon_ros.camera import Camera, CameraError
+from hand_recon_ros.io.background import InBackground
 from hand_recon_ros.io.cameras import CameraBook, load_cameras
 from hand_recon_ros.io.frames import Images, SourceError, natural_key, open_video
 from hand_recon_ros.io.records import RecordError, RecordWriter, frame_to_record, read_records
@@ -292,6 +294,34 @@ def test_bad_calibration_is_named(
     with pytest.raises(CameraError, match=message) as caught:
         load_cameras(tmp_path / name)
     assert name in str(caught.value)
+
+
+# --- background ----------------------------------------------------------------------------
+
+
+def test_background_work_keeps_its_order_and_is_bounded() -> None:
+    done: list[int] = []
+    gate = threading.Event()
+    with InBackground(depth=2) as beside:
+        beside.submit(gate.wait)
+        beside.submit(done.append, 1)
+        blocked = threading.Thread(target=beside.submit, args=(done.append, 2))
+        blocked.start()
+        assert done == []
+        gate.set()
+        blocked.join(timeout=10)
+        assert not blocked.is_alive()
+        for k in range(3, 50):
+            beside.submit(done.append, k)
+    assert done == list(range(1, 50))
+
+
+def test_background_failure_comes_to_light() -> None:
+    def fail() -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"), InBackground() as beside:
+        beside.submit(fail)
 
 
 # --- records -------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ from hand_recon_ros.mano.loader import (
     UnsafePickleError,
     load_hand_model,
 )
-from hand_recon_ros.skeleton import MANO_PARENTS
+from hand_recon_ros.skeleton import MANO_PARENTS, SIDES
+
+OWN = {side: load_hand_model(side) for side in SIDES}
 
 
 class Python2Pickler(pickle._Pickler):  # the C pickler cannot write Python 2's strings
@@ -67,7 +69,7 @@ def mano_content(foreign: dict[str, type], side: str = "right", **changes: Any) 
     """A dictionary in the very layout of MANO's files, with our arrays in it."""
     from scipy import sparse
 
-    data = load_hand_model(side)
+    data = OWN[side]
     source = np.zeros((778, 3, 20))
     source[:, :, :10] = data.shapedirs
     index = np.arange(source.size).reshape(source.shape)[:, :, :10].ravel()
@@ -118,7 +120,7 @@ def test_reads_the_real_layout(tmp_path, foreign, side) -> None:
     path = write(tmp_path / "MANO.pkl", mano_content(foreign, side))
     assert b"chumpy.reordering\nSelect" in path.read_bytes()
     assert b"scipy.sparse.csc\ncsc_matrix" in path.read_bytes()
-    data, own = load_hand_model(side, path), load_hand_model(side)
+    data, own = load_hand_model(side, path), OWN[side]
     assert (data.name, data.side) == ("MANO.pkl", side)
     for name in ("v_template", "shapedirs", "posedirs", "weights", "faces", "hands_mean"):
         np.testing.assert_array_equal(getattr(data, name), getattr(own, name))
@@ -129,13 +131,11 @@ def test_reads_the_real_layout(tmp_path, foreign, side) -> None:
 
 def test_reads_a_copy_saved_by_python3(tmp_path, foreign) -> None:
     content = mano_content(foreign)
-    content["shapedirs"] = load_hand_model("right").shapedirs
-    content["J_regressor"] = load_hand_model("right").j_regressor
+    content["shapedirs"] = OWN["right"].shapedirs
+    content["J_regressor"] = OWN["right"].j_regressor
     path = tmp_path / "MANO.pkl"
     path.write_bytes(pickle.dumps(content, protocol=2))
-    np.testing.assert_array_equal(
-        load_hand_model("right", path).shapedirs, load_hand_model("right").shapedirs
-    )
+    np.testing.assert_array_equal(load_hand_model("right", path).shapedirs, OWN["right"].shapedirs)
 
 
 @pytest.mark.parametrize("convention", list(MANO_TIPS))
@@ -237,7 +237,7 @@ def test_hand_made_streams_are_refused(tmp_path, stream) -> None:
     names = dict(pickles._ALLOWED)
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(stream)
-    with pytest.raises(ModelError, match="MANO_RIGHT.pkl"):
+    with pytest.raises(ModelError, match=r"MANO_RIGHT\.pkl"):
         load_hand_model("right", path)
     assert names == pickles._ALLOWED
 
@@ -306,7 +306,7 @@ def test_the_other_hand_is_noticed(tmp_path, foreign, held, given) -> None:
 @pytest.mark.parametrize("faulty", [True, False])
 def test_left_shape_directions_are_put_right(tmp_path, foreign, with_reference, faulty) -> None:
     right = write(tmp_path / "MANO_RIGHT.pkl", mano_content(foreign, "right"))
-    truth = load_hand_model("left").shapedirs
+    truth = OWN["left"].shapedirs
     flip = np.array([-1.0, 1.0, 1.0])[:, None]
     stored = truth * flip if faulty else truth
     left = write(tmp_path / "MANO_LEFT.pkl", mano_content(foreign, "left", shapedirs=stored))
@@ -317,7 +317,7 @@ def test_left_shape_directions_are_put_right(tmp_path, foreign, with_reference, 
 
 
 def test_the_right_hand_is_never_flipped(tmp_path, foreign) -> None:
-    stored = load_hand_model("right").shapedirs * np.array([-1.0, 1.0, 1.0])[:, None]
+    stored = OWN["right"].shapedirs * np.array([-1.0, 1.0, 1.0])[:, None]
     path = write(tmp_path / "MANO.pkl", mano_content(foreign, shapedirs=stored))
     np.testing.assert_array_equal(load_hand_model("right", path).shapedirs, stored)
 

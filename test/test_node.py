@@ -61,6 +61,28 @@ def test_nothing_is_made_for_viewers_while_nobody_looks(graph: Graph) -> None:
     assert np.array(picture.data).any()
 
 
+def test_slow_drawing_does_not_hold_up_the_hands(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hand_recon_ros.rendering import overlay as drawing
+
+    def slowly(image: np.ndarray, *others: object) -> np.ndarray:
+        time.sleep(0.3)
+        return image
+
+    monkeypatch.setattr(drawing, "draw_overlay", slowly)
+    graph.node(LightChain())
+    hands, overlay = Listener(graph), Listener(graph, Image, "/hand_recon_node/overlay")
+    camera = TestCamera(graph)
+    camera.wait_until_heard()
+    camera.info()
+    camera.until(lambda: overlay.messages, "the first overlay")
+    pictures, results = len(overlay.messages), len(hands.messages)
+    camera.until(lambda: len(overlay.messages) == pictures + 2, "two more overlays")
+    # Two pictures take 0.6 s, in which some 40 images come at 50 to 66 Hz.
+    assert len(hands.messages) - results > 15
+
+
 def test_no_hand_gives_an_empty_array_and_no_transform(graph: Graph) -> None:
     chain = LightChain()
     chain.hands = 0

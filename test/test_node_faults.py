@@ -250,8 +250,8 @@ def test_a_chain_that_fails_does_not_stop_the_node(graph: Graph, logs: list[str]
     camera.until(
         lambda: (s := health.status()) and s.level == ERROR and "no luck" in s.message, "the error"
     )
+    camera.until(lambda: int(values(health.status())["failed"]) > 3, "more failed frames")
     assert count(logs, "no luck") == 1
-    assert int(values(health.status())["failed"]) > 1
     assert chain.resets > resets, "the chain does not go on from a half-processed frame"
     chain.before = lambda frame: None
     good = len(hands.messages)

@@ -92,7 +92,7 @@ def test_relaxed_pose_lies_within_the_limits():
 def test_spheres_fill_the_fingers_and_leave_rest_poses_alone():
     hand = constants("right")
     radii = hand.spheres.radii[0]
-    assert (radii[:45] > 0.002).all()
+    assert (radii[:30] > 0.002).all()
     assert (radii < 0.025).all()
     for pose in (np.zeros(45), model("right").hands_mean):
         turns = exp_so3(pose.reshape(1, 15, 3))
@@ -116,7 +116,7 @@ def test_crossed_fingers_touch():
     contacts = collision.contacts_within(hand.spheres, collision.sphere_centres(posed))
     assert contacts is not None
     assert contacts.depth.max() > 0.003
-    assert {int(s) // 9 for s in np.concatenate((contacts.sphere_a, contacts.sphere_b))} == {0, 1}
+    assert {int(s) // 6 for s in np.concatenate((contacts.sphere_a, contacts.sphere_b))} == {0, 1}
 
 
 def test_two_hands_in_one_place_touch_and_apart_do_not():
@@ -137,6 +137,7 @@ def test_two_hands_in_one_place_touch_and_apart_do_not():
             for h in hands
         ]
     )  # fmt: skip
+    centres -= centres[:, 30:].mean(axis=1, keepdims=True)  # palm in palm
     assert collision.contacts_between(spheres, centres).depth.max() > 0.01
     centres[1] += (0.4, 0, 0)
     assert collision.contacts_between(spheres, centres) is None

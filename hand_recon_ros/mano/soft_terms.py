@@ -111,8 +111,8 @@ class SoftTerms:
             cost[self._tied] += 0.5 * _TIE_PRECISION * (apart @ apart)
         return np.asarray(cost)
 
-    def add_frame_terms(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
-        """Add all but the last frame to the normal equations.
+    def add_to(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
+        """Add all terms to the normal equations.
 
         Args:
             state: where.
@@ -126,9 +126,13 @@ class SoftTerms:
         force = soft[:, _USUAL] * self._usual
         force += limits * self._limit
         force += soft[:, _COUPLING] @ self._couple.T
+        precision = self._usual**2 + (limits != 0.0) * self._limit**2
+        if self._has_last:
+            force += soft[:, _LAST_ANGLES] * self._last[:, 2:3]
+            precision += self._measured.last_precision[:, 2:3]
+            self._add_last_wrist(state, soft, H, g)
         g[:, POSE] += (force.reshape(count, 15, 1, 3) @ D).reshape(count, 45)
         g[:, -1] += soft[:, _SCALE] / SCALE_SIGMA
-        precision = self._usual**2 + (limits != 0.0) * self._limit**2
         blocks = np.swapaxes(D * precision.reshape(count, 15, 3, 1), -1, -2) @ D
         flat = H.reshape(count, -1)
         joints, couplings = _block_index(columns)
@@ -139,35 +143,37 @@ class SoftTerms:
         if self._free_betas:
             self._add_shape(state.betas, H, g)
 
-    def add_last_frame(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
-        """Add the ties to the last frame; arguments as in ``add_frame_terms``."""
-        if not self._has_last:
-            return
-        count, columns = g.shape
+    def without_last(self, D: Array, H: Array) -> Array:
+        """(B, n, n) the matrix less the ties to the last frame, angles' derivative as above."""
+        H = H.copy()
+        if self._has_last:
+            count, columns = H.shape[:2]
+            flat, precision = H.reshape(count, -1), self._measured.last_precision
+            diagonal = flat[:, :: columns + 1]
+            diagonal[:, POSITION] -= precision[:, :1]
+            diagonal[:, ORIENTATION] -= precision[:, 1:2]
+            blocks = precision[:, 2, None, None, None] * (np.swapaxes(D, -1, -2) @ D)
+            flat[:, _block_index(columns)[0]] -= blocks.reshape(count, -1)
+            if self._free_betas:
+                diagonal[:, BETAS] -= precision[:, 3:] * self._free
+        return H
+
+    def betas_precision(self, hand: int) -> float:
+        """1 / sigma^2 of what holds a free shape besides the frame and a known length."""
+        tied = self._tied is not None and hand in self._tied
+        return self._config.shape_weight + (2 * _TIE_PRECISION if tied else 0.0)
+
+    def _add_last_wrist(self, state: HandStates, soft: Array, H: Array, g: Array) -> None:
         weight, precision = self._last, self._measured.last_precision
-        force = soft[:, _LAST_ANGLES] * weight[:, 2:3]
-        g[:, POSE] += (force.reshape(count, 15, 1, 3) @ D).reshape(count, 45)
         g[:, POSITION] += soft[:, _LAST_POSITION] * weight[:, :1]
         # sin(angle) axis of E changes by (tr(E) I - E) w / 2 under E <- exp(w) E
         E = state.orientation @ self._last_inverse
         pull = soft[:, _LAST_TURN] * weight[:, 1:2]
         trace = E[:, 0, 0] + E[:, 1, 1] + E[:, 2, 2]
         g[:, ORIENTATION] += 0.5 * (trace[:, None] * pull - (pull[:, None] @ E)[:, 0])
-        flat = H.reshape(count, -1)
-        diagonal = flat[:, :: columns + 1]
+        diagonal = H.reshape(len(H), -1)[:, :: H.shape[1] + 1]
         diagonal[:, POSITION] += precision[:, :1]
         diagonal[:, ORIENTATION] += precision[:, 1:2]
-        blocks = np.swapaxes(D * precision[:, 2, None, None, None], -1, -2) @ D
-        flat[:, _block_index(columns)[0]] += blocks.reshape(count, -1)
-        if self._free_betas:
-            tie = precision[:, 3:] * self._free
-            g[:, BETAS] += tie * (state.betas - self._measured.last.betas)
-            diagonal[:, BETAS] += tie
-
-    def betas_precision(self, hand: int) -> float:
-        """1 / sigma^2 of what holds a free shape besides the frame and a known length."""
-        tied = self._tied is not None and hand in self._tied
-        return self._config.shape_weight + (2 * _TIE_PRECISION if tied else 0.0)
 
     def _length(self, betas: Array) -> tuple[Array, Array]:
         """(B,) sigmas off the known length of the flat hand, and its derivative (B, 10)."""
@@ -182,6 +188,10 @@ class SoftTerms:
         prior = self._config.shape_weight * self._free
         diagonal[:, BETAS] += prior + (1.0 - self._free)
         g[:, BETAS] += prior * betas
+        if self._has_last:
+            tie = self._measured.last_precision[:, 3:] * self._free
+            diagonal[:, BETAS] += tie
+            g[:, BETAS] += tie * (betas - self._measured.last.betas)
         residual, row = self._length(betas)
         H[:, BETAS, BETAS] += row[:, :, None] * row[:, None]
         g[:, BETAS] += row * residual[:, None]

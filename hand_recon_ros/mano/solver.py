@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.mano.kinematics import POSITION
-from hand_recon_ros.mano.residuals import Evaluation, FitProblem
+from hand_recon_ros.mano.residuals import Evaluation, FitProblem, NormalEquations
 from hand_recon_ros.mano.states import HandStates
 from hand_recon_ros.types import Array
 
@@ -16,6 +16,8 @@ _START_DAMPING, _MIN_DAMPING, _MAX_DAMPING = 1e-3, 1e-6, 1e8
 _ENOUGH = 3.0
 """A step that promises to lower the cost (half a chi-square) by less than this is the last one:
 Gauss-Newton's next step would be far below the measurements' noise."""
+_ENOUGH_TOUCHING = 0.1
+"""The same for hands within each other: they come apart in many small steps."""
 _MAX_TURN = 0.7
 """Longest step of any angle, rad: beyond it the linearisation means nothing."""
 _MAX_APPROACH = 0.4
@@ -29,15 +31,14 @@ class Minimum:
     Attributes:
         evaluation: residuals there.
         cost: (B,) there.
-        information: (B, n, n) what this frame says of the unknowns, without the last frame, at
-            the last linearisation.
+        equations: the last linearisation, at most one small step away.
         iterations: (B,) steps tried.
         converged: (B,) no step promised anything more.
     """
 
     evaluation: Evaluation
     cost: Array
-    information: Array
+    equations: NormalEquations
     iterations: NDArray[np.int64]
     converged: NDArray[np.bool_]
 
@@ -59,7 +60,7 @@ def minimise(problem: FitProblem, start: HandStates, max_iterations: int) -> Min
             equations = problem.normal_equations(e, kernel)
         step = _solve(equations.matrix, equations.gradient, damping)
         gain = -0.5 * np.einsum("bi,bi->b", step, equations.gradient)
-        settled |= gain < _ENOUGH
+        settled |= gain < (_ENOUGH if e.between is None else _ENOUGH_TOUCHING)
         iterations += active
         step = _shortened(step, e.state.position) * active[:, None]
         trial = problem.evaluate(e.state.moved(step, problem.free_betas))
@@ -76,7 +77,7 @@ def minimise(problem: FitProblem, start: HandStates, max_iterations: int) -> Min
         active &= ~settled & (damping < _MAX_DAMPING)
         if not active.any():
             break
-    return Minimum(e, cost, equations.information, iterations, np.isfinite(cost) & ~active)
+    return Minimum(e, cost, equations, iterations, np.isfinite(cost) & ~active)
 
 
 def _solve(H: Array, g: Array, damping: Array) -> Array:

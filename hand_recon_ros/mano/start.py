@@ -68,18 +68,17 @@ def pose_from_points(problem: FitProblem, rest: Array, orientation: Array, point
     return pose.reshape(count, 15, 3, 3)
 
 
-def starts_from_points(problem: FitProblem, hand: int, betas: Array) -> list[HandStates]:
-    """Guesses at one hand from its key points alone: palm either way, fingers relaxed or bent.
+def starts_from_points(problem: FitProblem, betas: Array) -> list[HandStates]:
+    """Guesses at one hand (B = 1) from key points alone: palm either way, fingers relaxed or bent.
 
     A flat palm seen in perspective has two poses (Collins and Bartoli 2014, "Infinitesimal
     plane-based pose estimation"); where too few palm points are seen, eight directions are tried.
     """
-    single = problem.take(np.array([hand]))
-    rest = single.hands.skeleton.rest_points(betas)[0]
-    anatomy = single.hands.anatomy
+    rest = problem.hands.skeleton.rest_points(betas)[0]
+    anatomy = problem.hands.anatomy
     poses = [priors.rotations_of(anatomy.axes, angles) for angles in (anatomy.mean, _BENT[None])]
-    orientations = _palm_orientations(single, rest) or _any_orientations()
-    return [_placed(single, R[None], pose, betas) for R in orientations for pose in poses]
+    orientations = _palm_orientations(problem, rest) or _any_orientations()
+    return [_placed(problem, R[None], pose, betas) for R in orientations for pose in poses]
 
 
 def _placed(problem: FitProblem, orientation: Array, pose: Array, betas: Array) -> HandStates:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -43,14 +44,14 @@ _STAMP_AT = 4
 class CameraPlayer(Node):
     """A camera driver whose pictures come from anywhere. Topics: ``image``, ``camera_info``."""
 
-    def __init__(self, *, reliable: bool = False, name: str = "camera_player") -> None:
+    def __init__(self, *, reliable: bool = False, context: Context | None = None) -> None:
         """Create the publishers.
 
         Args:
             reliable: quality of service of the images; False = best effort.
-            name: of the node.
+            context: of rclpy; None = the default one.
         """
-        super().__init__(name)
+        super().__init__("camera_player", context=context)
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=4, reliability=reliability)
         self._images = self.create_publisher(Image, "image", qos)
@@ -59,7 +60,7 @@ class CameraPlayer(Node):
     def wait_for_listener(self, timeout_s: float) -> bool:
         """Wait until somebody subscribes to both topics."""
         end = time.monotonic() + timeout_s
-        while time.monotonic() < end and rclpy.ok():
+        while time.monotonic() < end and self.context.ok():
             if self._images.get_subscription_count() and self._infos.get_subscription_count():
                 return True
             time.sleep(0.02)

@@ -14,6 +14,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before NumPy is loaded: for matrices as small as a hand's its threads only wait for each
     # other, which took 40 % of the node's processor time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # while it was still loading
+        return 0
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
@@ -34,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         rclpy.logging.get_logger("hand_recon_node").fatal(str(error))
         code = 2
+    except Exception:
+        if rclpy.ok():  # else a signal has ended the context under the node's feet
+            raise
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the tidying
         if node is not None:

@@ -11,13 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import (
-    QoSCompatibility,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_check_compatible,
-    qos_policy_name_from_kind,
-)
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
@@ -35,6 +29,7 @@ from hand_recon_ros.nodes.parameters import (
     read_config,
 )
 from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.nodes.quality import explain_incompatibility, image_qos
 from hand_recon_ros.nodes.slot import Worker
 from hand_recon_ros.types import Frame
 
@@ -181,9 +176,8 @@ class HandReconNode(LifecycleNode):
         self._chain.reset()
         self._outputs.start()
         self._worker = Worker("hand_recon", self._work, self._failed)
-        any_camera = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._inputs = [
-            self.create_subscription(CameraInfo, info_topic, cameras.update, any_camera),
+            self.create_subscription(CameraInfo, info_topic, cameras.update, image_qos()),
             self.create_subscription(
                 MESSAGE_TYPES[config.image_transport],
                 topic,
@@ -281,39 +275,18 @@ class HandReconNode(LifecycleNode):
         )
 
     def _incompatible(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        topic = self._image_topic()
-        names = sorted(
-            info.node_name
-            for info in self.get_publishers_info_by_topic(topic)
-            if qos_check_compatible(info.qos_profile, self._image_qos())[0] != QoSCompatibility.OK
-        )
-        remedy = (
-            "set image_reliability to best_effort"
-            if policy == "RELIABILITY"
-            else f"change the publisher's {policy}"
-        )
-        self._problems.report(
-            "qos",
-            f"no images from {topic}: a publisher ({', '.join(names)}) offers an incompatible "
-            f"{policy}; {remedy}",
-            "error",
-        )
+        topic, policy = self._image_topic(), event.last_policy_kind
+        text = explain_incompatibility(self, topic, self._image_qos(), policy)
+        self._problems.report("qos", text, "error")
 
     def _image_topic(self) -> str:
         topic = self.resolve_topic_name("image")
         return f"{topic}/compressed" if self._node_config.image_transport == "compressed" else topic
 
     def _image_qos(self) -> QoSProfile:
-        return QoSProfile(depth=1, reliability=_RELIABILITY[self._node_config.image_reliability])
+        return image_qos(self._node_config.image_reliability)
 
     def _parameters_changed(self, changes: Sequence[Parameter]) -> None:
         if self._outputs is not None and any(is_dynamic(change.name) for change in changes):
             self._node_config = read_config(self)[1]
             self._outputs.set_config(self._node_config)
-
-
-_RELIABILITY = {
-    "best_effort": ReliabilityPolicy.BEST_EFFORT,
-    "reliable": ReliabilityPolicy.RELIABLE,
-}

@@ -30,9 +30,9 @@ _GROUPS[0, 1] = _GROUPS[1, 0] = _GROUPS[2, 0] = 1
 _WRIST_GROUP = 3
 """The whole hand, its turning, its fingers; the wrist alone, as many sources do not know it."""
 _PROCESS_NOISE = 0.2
-_STILL_RATIO = 0.1
+_STILL_RATIO = 0.05
 _VELOCITY_SIGMA = 1.0
-_SURPRISE = 40.0
+_SURPRISE = 0.5
 
 
 class JointKalman:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.config import FilterConfig
 from hand_recon_ros.mano.results import STATE_SIZE, FitResult
@@ -22,8 +23,8 @@ GROUPS = (*([0] * 3), *([1] * 3), *([2] * 9), *([3] * 9), *([4] * 9), *([5] * 9)
 """Group of each axis: wrist position, wrist orientation, then the five fingers in MANO order."""
 _VELOCITY_SIGMA = np.repeat((1.0, 8.0), (3, STATE_SIZE - 3))
 """Spread of the unknown velocity of a hand that was just found, m/s and rad/s."""
-_SURPRISE = np.repeat((40.0, 400.0), (3, STATE_SIZE - 3))
-"""Sudden acceleration that is no outlier, m/s^2 and rad/s^2."""
+_SURPRISE = np.repeat((0.5, 5.0), (3, STATE_SIZE - 3))
+"""Sudden change of velocity that is no outlier, one sigma, m/s and rad/s."""
 _FLOOR = np.repeat((1e-4, 1e-3), (3, STATE_SIZE - 3))
 """Least standard deviation believed of a fit, m and rad."""
 _RESTART_S = 1.0
@@ -125,14 +126,14 @@ class HandKalman:
     def _start(self, result: FitResult, measured: HandPose, R: Array, stamp: float) -> FilterState:
         self._state = self._model.start(R)
         self._pose = self._rejected_pose = measured
-        self._rejections = np.zeros(max(GROUPS) + 1, dtype=int)
+        self._rejections: NDArray = np.zeros(max(GROUPS) + 1, dtype=int)
         self._parameters = result.parameters
         self._wrist_offset = result.joints_m[0] - result.parameters.transl
         self._stamp = stamp
         self._orient = log_so3(measured.rotations[0])
         return self._output(self._state, self._pose, stamp, False)
 
-    def _restart_moved(self, rejected: Array, measured: HandPose, R: Array, dt: float) -> None:
+    def _restart_moved(self, rejected: NDArray, measured: HandPose, R: Array, dt: float) -> None:
         """Believe rejected groups again that stay where they were rejected before."""
         assert self._state is not None
         self._rejections = np.where(rejected, self._rejections + 1, 0)

@@ -57,7 +57,7 @@ class MotionModel:
         adaptation_s: time in which the process noise calms down, seconds.
         velocity_sigma: (n,) spread of the unknown velocity at the start, units / s.
         decay_s: time in which an unseen hand loses its velocity, seconds.
-        surprise: (n,) acceleration, units / s^2, that is no outlier even in the stillest hand.
+        surprise: (n,) sudden change of velocity, units / s, that is no outlier (one sigma).
         gate_sigma: an innovation as improbable as this many sigma of one axis is an outlier.
     """
 
@@ -129,7 +129,7 @@ class MotionModel:
             dt: seconds.
         """
         n = len(self.groups)
-        S = state.covariance[:n, :n] + R + np.diag((0.5 * self._surprise * dt**2) ** 2)
+        S = state.covariance[:n, :n] + R + np.diag((self._surprise * dt) ** 2)
         return self.distances(np.nan_to_num(measured - state.mean[:n]), S) > self.gate
 
     def distances(self, offset: Array, covariance: Array) -> Array:

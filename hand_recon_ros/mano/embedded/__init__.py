@@ -1,1 +1,1 @@
-"""Generator of the embedded hand model (run ``python -m hand_recon_ros.mano.embedded.generate``)."""
+"""Generator of the embedded hand: ``python -m hand_recon_ros.mano.embedded.generate``."""

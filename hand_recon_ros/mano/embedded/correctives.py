@@ -97,5 +97,5 @@ def pose_correctives(
         target = residual[:, members].reshape(len(matrix), -1)
         solved = np.linalg.solve(normal, matrix.T @ target)
         solved = solved.reshape(len(columns), 9, len(members), 3).transpose(2, 3, 0, 1)
-        correctives[np.ix_(members, range(3), columns)] = solved
+        correctives[np.ix_(np.array(members), np.arange(3), columns)] = solved
     return correctives.reshape(len(vertices), 3, 135)

@@ -26,10 +26,11 @@ _FINGER: Final = np.array(
         (1.55, 8.7, 6.7, 8.7),
         (1.84, 8.5, 6.9, 7.5),
         (2.00, 8.5, 6.9, 6.9),
-        (2.12, 8.4, 6.7, 7.1),
-        (2.45, 8.1, 5.4, 7.7),
-        (2.68, 7.5, 4.9, 7.0),
-        (2.76, 7.0, 4.5, 6.3),
+        (2.12, 8.4, 6.8, 7.1),
+        (2.27, 8.3, 6.4, 7.4),
+        (2.45, 8.1, 5.2, 7.7),
+        (2.68, 7.6, 4.5, 7.0),
+        (2.76, 7.1, 4.2, 6.3),
         (2.93, 4.5, 2.8, 3.8),
         (3.00, 2.5, 1.5, 2.0),
     ]
@@ -44,9 +45,9 @@ _THUMB: Final = np.array(
         (1.50, 10.4, 8.6, 10.4),
         (1.85, 10.9, 9.0, 9.4),
         (2.00, 11.2, 9.0, 8.8),
-        (2.20, 11.0, 8.0, 9.2),
-        (2.50, 10.5, 6.3, 9.4),
-        (2.79, 8.6, 5.0, 7.4),
+        (2.20, 11.0, 8.3, 9.2),
+        (2.50, 10.6, 6.0, 9.4),
+        (2.79, 8.8, 4.6, 7.4),
         (2.94, 5.2, 3.0, 4.2),
         (3.00, 3.0, 1.8, 2.5),
     ]
@@ -65,7 +66,7 @@ STATIONS: Final = {
 }
 CAP_STATION: Final = 2.93
 _NAIL_START: Final = 2.3
-_NAIL_CUT: Final = 0.86
+_NAIL_CUT: Final = 0.8
 
 
 def sections(anatomy: Anatomy, name: str, bone: FloatArray) -> FloatArray:
@@ -88,9 +89,7 @@ def bone_coordinate(chain: Chain, along: FloatArray) -> FloatArray:
 def centre_line(chain: Chain, bone: float) -> tuple[FloatArray, FloatArray]:
     """Point (3,) and axes (3, 3) at a bone coordinate; axes are blended across the joints."""
     index = min(int(bone), 2)
-    point = chain.points[index] + (bone - index) * (
-        chain.points[index + 1] - chain.points[index]
-    )
+    point = chain.points[index] + (bone - index) * (chain.points[index + 1] - chain.points[index])
     nearest = round(bone)
     blend = 0.5 + np.clip((bone - nearest) / 0.25, -1.0, 1.0) / 2.0
     if not 1 <= nearest <= 2:
@@ -100,9 +99,7 @@ def centre_line(chain: Chain, bone: float) -> tuple[FloatArray, FloatArray]:
     return point, u @ v
 
 
-def ring(
-    anatomy: Anatomy, name: str, chain: Chain, bone: float, turn: FloatArray
-) -> FloatArray:
+def ring(anatomy: Anatomy, name: str, chain: Chain, bone: float, turn: FloatArray) -> FloatArray:
     """Vertices (n, 3) of a section at angles ``turn`` (rad, radial 0, dorsal pi/2)."""
     point, axes = centre_line(chain, bone)
     half, dorsal, palmar = sections(anatomy, name, np.array([bone]))[0]

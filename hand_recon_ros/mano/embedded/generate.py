@@ -15,12 +15,18 @@ from typing import Any
 import numpy as np
 
 from hand_recon_ros.mano.data import FloatArray
-from hand_recon_ros.mano.embedded import correctives, mesh, poses, shape, skinning, texture, topology
+from hand_recon_ros.mano.embedded import (
+    correctives,
+    mesh,
+    poses,
+    shape,
+    skinning,
+    texture,
+    topology,
+)
 from hand_recon_ros.mano.embedded.anatomy import Anatomy
+from hand_recon_ros.mano.loader import EMBEDDED_FILE, MICROMETRE
 
-DATA_FOLDER = Path(__file__).parents[2] / "data"
-FILE_NAME = "embedded_hand.npz"
-MICROMETRE = 1e-6
 WEIGHT_STEP = 1.0 / 4096
 
 
@@ -66,25 +72,26 @@ def _exact_weights(weights: FloatArray) -> FloatArray:
 
 
 def write(folder: Path) -> Path:
-    """Write the model and the manifest into a folder; return the model's path."""
-    path = folder / FILE_NAME
+    """Write the model into a folder and list it in the manifest there; return its path."""
+    path = folder / EMBEDDED_FILE.name
     np.savez_compressed(path, **generate())
-    manifest = [
-        {
-            "name": FILE_NAME,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "licence": "Apache-2.0",
-            "source": "own work: python -m hand_recon_ros.mano.embedded.generate",
-        }
-    ]
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    manifest = folder / "manifest.json"
+    others = json.loads(manifest.read_text()) if manifest.exists() else []
+    own = {
+        "name": EMBEDDED_FILE.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": "Apache-2.0",
+        "source": "own work: python -m hand_recon_ros.mano.embedded.generate",
+    }
+    entries = [*(entry for entry in others if entry["name"] != EMBEDDED_FILE.name), own]
+    manifest.write_text(json.dumps(sorted(entries, key=lambda e: e["name"]), indent=2) + "\n")
     return path
 
 
 def main() -> None:
     """Rewrite the committed file, or write to another folder."""
     parser = argparse.ArgumentParser(description="Generate the embedded hand model.")
-    parser.add_argument("--folder", type=Path, default=DATA_FOLDER)
+    parser.add_argument("--folder", type=Path, default=EMBEDDED_FILE.parent)
     path = write(parser.parse_args().folder)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 

@@ -6,6 +6,7 @@ log-sum-exp of their distances (the exponential smooth minimum of Quilez, 2013).
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import numpy as np
@@ -79,7 +80,7 @@ class PalmSurface:
         girth = anatomy.scale * np.sqrt(anatomy.thickness * anatomy.palm_width)
         parts = [(a, b, r * girth, s * girth) for a, b, r, s in parts]
         names = ("index", "middle", "ring", "little")
-        for first, second in zip(names[:-1], names[1:], strict=True):
+        for first, second in itertools.pairwise(names):
             radius = _WEB_RADIUS * girth
             parts.append((*_web(chains[first], chains[second], radius), radius, radius))
         self._start = np.array([p[0] for p in parts])
@@ -112,9 +113,10 @@ class PalmSurface:
         depth = np.where(local[:, 1] > 0, dorsal, palmar)
         rho = np.sqrt((local[:, 2] / half) ** 2 + (local[:, 1] / depth) ** 2)
         beyond = (bone - clipped) * chain.stations[1]
-        return np.asarray(np.hypot((rho - 1.0) * np.minimum(half, depth), beyond) * np.where(
-            (rho < 1.0) & (beyond == 0), -1.0, 1.0
-        ))
+        return np.asarray(
+            np.hypot((rho - 1.0) * np.minimum(half, depth), beyond)
+            * np.where((rho < 1.0) & (beyond == 0), -1.0, 1.0)
+        )
 
     def project(self, points: FloatArray, steps: int = 2) -> FloatArray:
         """Move points along the gradient onto the surface (Newton, steps of at most 4 mm)."""

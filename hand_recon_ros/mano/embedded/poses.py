@@ -76,9 +76,7 @@ def joint_axes(anatomy: Anatomy) -> FloatArray:
 def axis_angles(axes: FloatArray, angles: FloatArray) -> FloatArray:
     """Axis-angles (..., 15, 3) of bend, spread and twist (..., 15, 3) in rad."""
     turns = [
-        Rotation.from_rotvec(
-            (angles[..., k, None] * axes[..., :, column]).reshape(-1, 3)
-        )
+        Rotation.from_rotvec((angles[..., k, None] * axes[..., :, column]).reshape(-1, 3))
         for k, column in ((1, 1), (0, 2), (2, 0))
     ]
     return np.asarray((turns[0] * turns[1] * turns[2]).as_rotvec().reshape(angles.shape))

@@ -1,7 +1,21 @@
 """Shape directions of the embedded hand: what each of the ten betas means.
 
 Each direction is the central difference of the generated mesh along one measure, scaled so that
-beta = 1 is one standard deviation of adults (hand length 10 mm, breadth 5 mm as a whole).
+beta = 1 is one standard deviation of adults. Hand length varies by about 10 mm and breadth by
+5 mm (facts B5); size takes most of it, the other directions what people of one size differ in:
+
+==  ===============  =====  ========================================================
+ 0  scale            5.0 %  the whole hand
+ 1  palm_length      3.0 %  wrist to finger bases
+ 2  palm_width       4.0 %  knuckle to knuckle; fingers widen by half as much
+ 3  thickness        6.0 %  back to palm, fingers included
+ 4  finger_length    3.0 %  the four fingers
+ 5  thumb_length     4.0 %  metacarpal and both phalanges
+ 6  thumb_thickness  6.0 %  the thumb's girth; its root moves outwards
+ 7  index_ring       1.5 %  longer index and shorter ring finger (2D:4D ratio)
+ 8  little_length    4.5 %  the little finger
+ 9  taper            6.0 %  thicker finger bases, slimmer tips
+==  ===============  =====  ========================================================
 """
 
 from __future__ import annotations

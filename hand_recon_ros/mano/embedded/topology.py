@@ -11,6 +11,7 @@ Every ring runs radial -> dorsal -> ulnar -> palmar; a ring's parameter u is 0 a
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +132,7 @@ def build() -> Topology:
 
     mesh = _Faces()
     rows = tuple(new(size) for size in ROW_SIZES)
-    for near, far in zip(rows[:-1], rows[1:], strict=True):
+    for near, far in itertools.pairwise(rows):
         mesh.strip((near, loop_parameter(len(near))), (far, loop_parameter(len(far))))
 
     split, web = rows[-1], new(2)
@@ -146,9 +147,9 @@ def build() -> Topology:
     )
     loops = [(palm_loop, loop_parameter(len(palm_loop), 0.5))]
     loops += [(loop, loop_parameter(len(loop))) for loop in (*distal, knuckle_loop)]
-    for near_loop, far_loop in zip(loops[:-1], loops[1:], strict=True):
+    for near_loop, far_loop in itertools.pairwise(loops):
         mesh.strip(near_loop, far_loop)
-    for a, b in zip(bases[:-1], bases[1:], strict=True):
+    for a, b in itertools.pairwise(bases):
         mesh.quad(a[4], b[1], b[0], a[5], DORSAL_CHART)
         mesh.quad(b[9], a[6], a[5], b[0], PALMAR_CHART)
 
@@ -158,7 +159,7 @@ def build() -> Topology:
         [(thumb_loop, THUMB_RINGS), *((b, FINGER_RINGS) for b in bases)]
     ):
         chain = [base, *(new(RING) for _ in range(rings))]
-        for level, (near, far) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+        for level, (near, far) in enumerate(itertools.pairwise(chain)):
             mesh.strip((near, u), (far, u), level, chart=k)
         cap, tip = new(CAP), int(new(1)[0])
         mesh.strip((chain[-1], u), (cap, cap_u), rings, 0.7, chart=k)
