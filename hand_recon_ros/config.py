@@ -78,13 +78,20 @@ class FitConfig:
         low=0.0,
         high=0.3,
     )
-    max_iterations: int = _option(20, "Most steps of a cold start.", low=1, high=200)
+    max_iterations: int = _option(20, "Most steps from a new guess.", low=1, high=200)
     max_iterations_warm: int = _option(4, "Most steps from the last frame.", low=1, high=50)
     sigma_px: float = _option(
-        2.0, "Noise of a fully confident key point at 720p, px.", low=0.1, high=50.0
+        2.0,
+        "Noise of a fully confident key point of a hand 300 px large (half a metre away at 720p), "
+        "px; it grows with the hand's size in the image.",
+        low=0.1,
+        high=50.0,
     )
     sigma_prior_m: float = _option(
-        0.012, "Noise of the front end's relative 3D, metres; 0 = not used.", low=0.0, high=1.0
+        0.012,
+        "Noise of the front end's relative 3D, whose scale is left free, metres; 0 = not used.",
+        low=0.0,
+        high=1.0,
     )
     limits_weight: float = _option(1.0, "Weight of the joint limits.", low=0.0, high=100.0)
     collision_weight: float = _option(

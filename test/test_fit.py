@@ -187,14 +187,20 @@ def test_gradient_is_the_derivative_of_the_cost(options, held):
         assert evaluation.between is not None
     h = 1e-6
     for hand in range(2):
-        for column in range(problem.columns):
-            step = np.zeros((2, problem.columns))
-            step[hand, column] = h
-            ahead = problem.cost(problem.evaluate(wild.moved(step, problem.free_betas)), kernel)
-            behind = problem.cost(problem.evaluate(wild.moved(-step, problem.free_betas)), kernel)
-            numeric = (ahead[hand] - behind[hand]) / (2 * h)
-            size = 1e-4 * (1 + abs(numeric))
-            assert gradient[hand, column] == pytest.approx(numeric, abs=size), column
+        for _ in range(12):  # a wrong column would show in every direction
+            direction = np.zeros((2, problem.columns))
+            direction[hand] = rng.normal(size=problem.columns)
+            costs = [
+                problem.cost(
+                    problem.evaluate(wild.moved(t * direction, problem.free_betas)), kernel
+                )
+                for t in (h, -h)
+            ]
+            numeric = (costs[0] - costs[1])[hand] / (2 * h)
+            scale = np.linalg.norm(gradient[hand])
+            assert gradient[hand] @ direction[hand] == pytest.approx(
+                numeric, abs=1e-5 * scale + 1e-4
+            )
 
 
 def test_normal_matrix_is_that_of_the_residuals():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ class Measurements:
 
     def take(self, index: NDArray[np.int64]) -> Measurements:
         """The hands of ``index`` (may repeat)."""
-        parts = {
+        parts: dict[str, Any] = {
             f.name: self.last.take(index) if f.name == "last" else getattr(self, f.name)[index]
             for f in fields(self)
         }

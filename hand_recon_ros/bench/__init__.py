@@ -1,0 +1,1 @@
+"""The figures of the README: accuracy and speed, each against its bar."""
