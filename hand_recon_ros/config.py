@@ -113,31 +113,31 @@ class FilterConfig:
 
     kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = _option(
-        0.15,
+        0.08,
         "Largest process noise of the wrist: root density of its acceleration, m/s^1.5.",
         low=1e-3,
         high=1e3,
     )
     rotation_noise: float = _option(
-        4.0, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
+        2.5, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
     )
     pose_noise: float = _option(
-        20.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
+        60.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
     )
     still_noise_ratio: float = _option(
-        0.01, "Process noise of a still hand over the largest.", low=1e-4, high=1.0
+        0.002, "Process noise of a still hand over the largest.", low=1e-4, high=1.0
     )
     noise_adaptation_s: float = _option(
         0.1, "Time in which the process noise calms down, seconds.", low=1e-2, high=100.0
     )
     velocity_decay_s: float = _option(
-        0.2, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
+        0.15, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
     )
     shape_smoothing_s: float = _option(
         0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
     )
     measurement_scale: float = _option(
-        1.0, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
+        0.7, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
     )
     gate_sigma: float = _option(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0

@@ -1,5 +1,7 @@
 """Savitzky-Golay and One-Euro on joint trajectories."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.signal import savgol_filter
@@ -31,9 +33,7 @@ def test_live_end_point_equals_scipy(window, order):
     for end in range(window, 61):
         part = joints[end - window : end]
         expected = savgol_filter(part, window, order, axis=0, mode="interp")[-1]
-        slope = savgol_filter(
-            part, window, order, deriv=1, delta=1 / FPS, axis=0, mode="interp"
-        )[-1]
+        slope = savgol_filter(part, window, order, 1, 1 / FPS, axis=0, mode="interp")[-1]
         np.testing.assert_allclose(smooth[end - 1], expected, atol=1e-12)
         np.testing.assert_allclose(velocity[end - 1], slope, atol=1e-9)
 
@@ -122,7 +122,7 @@ def test_one_euro_follows_the_published_recursion():
         return 1 / (1 + 1 / (2 * np.pi * cutoff) / te)
 
     expected, derivative = [x[0]], 0.0
-    for previous, now in zip(x[:-1], x[1:], strict=True):
+    for previous, now in pairwise(x):
         derivative += alpha(1.0) * ((now - previous) * 30 - derivative)
         a = alpha(min_cutoff + beta * abs(derivative))
         expected.append(a * now + (1 - a) * expected[-1])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 
 class ForbiddenError(pickle.UnpicklingError):
@@ -154,6 +153,8 @@ def dense(value: Any) -> np.ndarray:
 
 
 def _dense_matrix(state: dict[str, Any]) -> np.ndarray:
+    from scipy import sparse  # only a user's file needs it: the embedded model starts faster
+
     shape = tuple(int(n) for n in (state.get("_shape") or state["shape"]))
     if len(shape) != 2 or max(shape) > 10_000:
         raise ValueError(f"is a sparse matrix of shape {shape}")

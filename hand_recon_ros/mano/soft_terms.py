@@ -125,7 +125,7 @@ class SoftTerms:
         limits = soft[:, _LIMITS]
         force = soft[:, _USUAL] * self._usual
         force += limits * self._limit
-        pass
+        force += soft[:, _COUPLING] @ self._couple.T
         precision = self._usual**2 + (limits != 0.0) * self._limit**2
         if self._has_last:
             force += soft[:, _LAST_ANGLES] * self._last[:, 2:3]
