@@ -113,13 +113,13 @@ class FilterConfig:
 
     kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = _option(
-        0.08,
+        0.04,
         "Largest process noise of the wrist: root density of its acceleration, m/s^1.5.",
         low=1e-3,
         high=1e3,
     )
     rotation_noise: float = _option(
-        2.5, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
+        1.2, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
     )
     pose_noise: float = _option(
         60.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4

@@ -294,6 +294,16 @@ def test_both_hands_of_a_person_get_like_shapes():
     assert np.linalg.norm(np.subtract(*together)) < 0.7 * np.linalg.norm(np.subtract(*alone))
 
 
+def test_two_hands_of_one_side_belong_to_two_people():
+    rng = np.random.default_rng(27)
+    hands = [random_hand(rng, "left"), random_hand(rng, "left", distance=1.2)]
+    requests = [FitRequest("left", h.keypoints(rng, noise_m=0.008)) for h in hands]
+    fitter = ManoFitter(MODELS, FitConfig())
+    for request, result in zip(requests, fitter.fit(requests, CAMERA), strict=True):
+        alone = fitter.fit([request], CAMERA)[0]
+        np.testing.assert_allclose(result.parameters.betas, alone.parameters.betas, atol=0.1)
+
+
 # -- shape and scale ----------------------------------------------------------------------------
 
 

@@ -65,7 +65,7 @@ def true_hand(side: str, t: float) -> ManoParameters:
     pose[:12, 2] = sign * (0.35 + 0.3 * np.sin(3 * t))
     # fingers up, back of the hand away from the camera, thumb towards the other hand
     orient = log_so3(np.array([[0, 0, sign], [sign, 0, 0], [0, 1.0, 0]]))
-    place = np.array([-0.12 * sign + 0.03 * np.sin(2 * t), 0.02, 0.55])
+    place = np.array([-0.2 * sign + 0.03 * np.sin(2 * t), 0.02, 0.55])
     return ManoParameters(side, orient, pose.reshape(45), np.zeros(10), place)
 
 

@@ -122,10 +122,7 @@ def test_crossed_fingers_touch():
 def test_two_hands_in_one_place_touch_and_apart_do_not():
     rng = np.random.default_rng(4)
     hands = [random_hand(rng, side) for side in ("right", "left")]
-    spheres = collision.SphereHand(
-        *(np.concatenate([getattr(constants(h.side).spheres, n) for h in hands])
-          for n in ("radii", "least"))
-    )  # fmt: skip
+    spheres = collision.SphereHand.stack([constants(h.side).spheres for h in hands])
     centres = np.concatenate(
         [
             collision.sphere_centres(

@@ -6,6 +6,7 @@ other or the palm; two hands may not enter one another. Only pairs that overlap 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,13 @@ class SphereHand:
             least = np.minimum(least, _REST_SLACK * apart)
         least = np.where(_may_collide(), np.square(least), _NEVER)
         return cls(radii[None], least[None])
+
+    @classmethod
+    def stack(cls, parts: Sequence[SphereHand]) -> SphereHand:
+        """Several hands as one batch."""
+        return cls(
+            np.concatenate([p.radii for p in parts]), np.concatenate([p.least for p in parts])
+        )
 
     def take(self, index: IntArray) -> SphereHand:
         """The hands of ``index`` (may repeat)."""

@@ -27,7 +27,7 @@ _SIZE_PER_MEDIAN = 3.5
 _LEAST_SHRINK = 0.25
 _SPEED, _TURN_RATE, _ANGLE_RATE = 1.0, 6.0, 10.0
 """How far a hand strays from its prediction in a second: m, rad and rad."""
-_BETAS_SIGMA = 0.5
+_BETAS_SIGMA = 1.0
 _LONGEST_DT, _SHORTEST_DT = 1.0, 1 / 240
 _ROUND_TRIP_PX = 1.0
 

@@ -15,6 +15,7 @@ facts A3(b) and A3 "Suggested project default"; joint order is MANO's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,11 @@ class Anatomy:
             axes = -mirror[:, None] * axes
         mean = angles_of(axes, exp_so3(model.hands_mean.reshape(15, 3)))
         return cls(axes[None], mean[None])
+
+    @classmethod
+    def stack(cls, parts: Sequence[Anatomy]) -> Anatomy:
+        """Several hands as one batch."""
+        return cls(np.concatenate([p.axes for p in parts]), np.concatenate([p.mean for p in parts]))
 
     def take(self, index: NDArray[np.int64]) -> Anatomy:
         """The hands of ``index`` (may repeat)."""

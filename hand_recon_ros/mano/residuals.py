@@ -113,7 +113,7 @@ class FitProblem:
         self.columns = (BETAS.stop if self.free_betas else POSE.stop) + 1
         self._valid_2d = np.count_nonzero(measured.whitening.any(axis=(2, 3)), axis=1)
         self._rows = np.arange(len(measured.rays))
-        tied = _tied_hands(measured.free_betas) if self.same_frame else None
+        tied = _tied_hands(hands, measured.free_betas) if self.same_frame else None
         self.soft = SoftTerms(hands, measured, config, tied)
 
     def alone(self, hand: int) -> FitProblem:
@@ -254,7 +254,9 @@ class FitProblem:
                     g[b, :-1] += weight * contacts.depth[mine] @ rows[mine]
 
 
-def _tied_hands(free_betas: Array) -> list[int] | None:
-    """The two hands of one frame if both shapes are free (they belong to one person)."""
+def _tied_hands(hands: HandConstants, free_betas: Array) -> list[int] | None:
+    """The left and the right hand of a frame, both of free shape: they belong to one person."""
     free = [int(i) for i in np.nonzero(free_betas)[0]]
-    return free if len(free) == 2 else None
+    if len(free) != 2 or hands.sides[free[0]] == hands.sides[free[1]]:
+        return None
+    return free

@@ -14,6 +14,7 @@ from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.mano.kinematics import BETAS, POSITION, HandSkeleton
 from hand_recon_ros.mano.priors import Anatomy
 from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Array
 
 
@@ -119,6 +120,7 @@ class Measurements:
 class HandConstants:
     """What the fit reads off the models of B hands."""
 
+    sides: tuple[Side, ...]
     skeleton: HandSkeleton
     anatomy: Anatomy
     spheres: SphereHand
@@ -126,7 +128,7 @@ class HandConstants:
     @classmethod
     def of(cls, model: HandModelData) -> HandConstants:
         """The constants of one model (B = 1)."""
-        return cls(HandSkeleton.of(model), Anatomy.of(model), SphereHand.of(model))
+        return cls((model.side,), HandSkeleton.of(model), Anatomy.of(model), SphereHand.of(model))
 
     @classmethod
     def stack(cls, parts: Sequence[HandConstants]) -> HandConstants:
@@ -134,20 +136,17 @@ class HandConstants:
         if len(parts) == 1:
             return parts[0]
         return cls(
-            HandSkeleton.stack([p.skeleton for p in parts]),
-            Anatomy(
-                *(np.concatenate([getattr(p.anatomy, n) for p in parts]) for n in ("axes", "mean"))
-            ),
-            SphereHand(
-                *(
-                    np.concatenate([getattr(p.spheres, n) for p in parts])
-                    for n in ("radii", "least")
-                )
-            ),
+            tuple(side for part in parts for side in part.sides),
+            HandSkeleton.stack([part.skeleton for part in parts]),
+            Anatomy.stack([part.anatomy for part in parts]),
+            SphereHand.stack([part.spheres for part in parts]),
         )
 
     def take(self, index: NDArray[np.int64]) -> HandConstants:
         """The hands of ``index`` (may repeat)."""
         return HandConstants(
-            self.skeleton.take(index), self.anatomy.take(index), self.spheres.take(index)
+            tuple(self.sides[i] for i in index),
+            self.skeleton.take(index),
+            self.anatomy.take(index),
+            self.spheres.take(index),
         )

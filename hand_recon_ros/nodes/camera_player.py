@@ -14,6 +14,7 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,15 +108,16 @@ def info_message(camera: Camera, header: Header) -> CameraInfo:
     )
 
 
-def play(player: CameraPlayer, frames: Iterable[Frame]) -> Iterator[tuple[Frame, int]]:
-    """Publish each frame at its time after the first and yield it with its new stamp, ns.
+def play(
+    player: CameraPlayer, pictures: Iterable[tuple[Frame, bytearray]]
+) -> Iterator[tuple[Frame, int]]:
+    """Publish each prepared frame at its time after the first, and yield it with its stamp, ns.
 
     A frame that is late is published at once; lateness does not add up.
     """
     start: float | None = None
     first = 0.0
-    for frame in frames:
-        picture = prepare(frame)
+    for frame, picture in pictures:
         if start is None:
             start, first = time.monotonic(), frame.stamp
         delay = start + frame.stamp - first - time.monotonic()
@@ -124,12 +126,19 @@ def play(player: CameraPlayer, frames: Iterable[Frame]) -> Iterator[tuple[Frame,
         yield frame, player.publish(picture, frame.camera)
 
 
-def back_and_forth(frames: Sequence[Frame], fps: float, seconds: float) -> Iterator[Frame]:
+def prepared(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bytearray]]:
+    """Pair each frame with its message."""
+    return ((frame, prepare(frame)) for frame in frames)
+
+
+def back_and_forth(
+    pictures: Sequence[tuple[Frame, bytearray]], fps: float, seconds: float
+) -> Iterator[tuple[Frame, bytearray]]:
     """Repeat a few frames forwards and backwards, so that nothing jumps, at an even rate."""
-    order = itertools.cycle([*range(len(frames)), *range(len(frames) - 2, 0, -1)])
+    order = itertools.cycle([*range(len(pictures)), *range(len(pictures) - 2, 0, -1)])
     for index, k in zip(range(round(fps * seconds)), order, strict=False):
-        frame = frames[k]
-        yield Frame(frame.image, index / fps, frame.camera, index, frame.source)
+        frame, picture = pictures[k]
+        yield replace(frame, stamp=index / fps, index=index), picture
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,9 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             source = stack.enter_context(open_video(options.video, load_cameras(options.camera)))
             player = CameraPlayer(reliable=options.reliable)
             fps = float(source.fps or 30)
-            frames: Iterator[Frame] = itertools.islice(source, options.frames)
+            pictures = prepared(itertools.islice(source, options.frames))
             if options.loop_seconds:
-                frames = back_and_forth(list(frames), fps, options.loop_seconds)
+                pictures = back_and_forth(list(pictures), fps, options.loop_seconds)
             if not player.wait_for_listener(options.wait):
                 player.get_logger().error(f"nobody subscribed within {options.wait:g} s")
                 return 3
@@ -153,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             video = None
             if options.save and source.fps:
                 video = stack.enter_context(VideoWriter(options.save, source.fps))
-            for frame, stamp_ns in play(player, frames):
+            for frame, stamp_ns in play(player, pictures):
                 log.writerow((frame.index, stamp_ns))
                 if video is not None:
                     video.write(frame.image)

@@ -24,6 +24,10 @@ _UNSEEN = 1e6
 _LARGEST_SURPRISE = 10.0
 """Surprise of a group beyond which the noise grows no faster."""
 
+_SUDDEN_SURPRISE = 8.0
+_LARGEST_BOOST = 100.0
+"""Surprise that only a sudden start explains, and the most that it opens the filter."""
+
 
 @dataclass(frozen=True, slots=True)
 class MotionState:
@@ -161,21 +165,34 @@ class MotionModel:
         P = state.covariance
         inverse = np.linalg.inv(P[:n, :n] + R)
 
-        # d log p(y) / d noise is proportional to |w|^2 - trace(S^-1), with w = S^-1 y
-        w = inverse @ y
-        surprise = (self._indicator @ w**2) / (self._indicator @ np.diag(inverse)) - 1.0
-        surprise = np.where(rejected, 0.0, np.clip(surprise, -1.0, _LARGEST_SURPRISE))
-        grown = state.log_scale + surprise * dt / self._adaptation_s
-        log_scale = np.clip(grown, self._least, 0.0)
+        # S^-1 y, whitened axis by axis: the gradient of log p(y) by the noise of each axis is its
+        # square less one, and an axis seen poorly (depth) counts as much as one seen well
+        w = inverse @ y / np.sqrt(np.diag(inverse))
+        surprise = (self._indicator @ w**2) / self._indicator.sum(axis=1)
+        surprise = np.where(rejected, 1.0, surprise)
+        change = np.clip(surprise - 1.0, -1.0, _LARGEST_SURPRISE) * dt / self._adaptation_s
+        log_scale = np.clip(state.log_scale + change, self._least, 0.0)
         more = np.maximum(np.exp(log_scale) - np.exp(state.log_scale), 0.0)
-        if more.any():
+        sudden = np.flatnonzero(surprise > _SUDDEN_SURPRISE)
+        if more.any() or len(sudden):
             P = P.copy()
             self._add_noise(P, more, dt)
+            for group in sudden:
+                self._open(P, self.members[group], w, surprise[group], dt)
             inverse = np.linalg.inv(P[:n, :n] + R)
 
         gain = P[:, :n] @ inverse
         covariance = P - gain @ P[:n]
         return MotionState(state.mean + gain @ y, 0.5 * (covariance + covariance.T), log_scale)
+
+    def _open(self, P: Array, axes: NDArray, w: Array, surprise: float, dt: float) -> None:
+        """Open P in place to a sudden start along the one direction ``w`` that shows it."""
+        n = len(self.groups)
+        boost = min(surprise / _SUDDEN_SURPRISE, _LARGEST_BOOST)
+        along = boost * np.sqrt(self._density[axes]) * w[axes] / np.linalg.norm(w[axes])
+        kick = np.zeros(2 * n)
+        kick[axes], kick[axes + n] = along * dt**1.5, along * dt**0.5
+        P += np.outer(kick, kick)
 
     def _add_noise(self, P: Array, scale: Array, dt: float) -> None:
         """Add to P in place what white acceleration of ``scale`` (G,) does in ``dt``."""
