@@ -108,11 +108,14 @@ class Camera:
             xy = (flat[:, 0] - (self.cx, self.cy)) / (self.fx, self.fy)
             xy[:, 0] -= self.K[0, 1] * xy[:, 1] / self.fx
         elif self.model == "equidistant":
-            xy = cv2.fisheye.undistortPoints(flat, self.K, self.D)
+            xy = np.asarray(cv2.fisheye.undistortPoints(flat, self.K, self.D), np.float64)
         else:
             criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-10)
-            xy = cv2.undistortPointsIter(flat, self.K, self.D, np.eye(3), np.eye(3), criteria)
-        return np.asarray(xy, dtype=np.float64).reshape(points.shape)
+            eye = np.eye(3)
+            xy = np.asarray(
+                cv2.undistortPointsIter(flat, self.K, self.D, eye, eye, criteria), np.float64
+            )
+        return xy.reshape(points.shape)
 
     def resized(self, width: int, height: int) -> Camera:
         """The same camera for a scaled image."""

@@ -11,6 +11,7 @@ class StageClock:
     """Adds up wall-clock milliseconds by stage name."""
 
     def __init__(self) -> None:
+        """Start at zero."""
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager

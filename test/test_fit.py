@@ -1,13 +1,19 @@
 """The MANO fit: accuracy against known truth, derivatives, honesty of its covariance, bad input."""
 
 import dataclasses
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fit_samples import CAMERA, constants, mirrored_in_depth, model, random_hand, turned
 
+from hand_recon_ros.bench.fit import cold, fit_many, mirrored, ten_degrees_off, warm_times_ms
+from hand_recon_ros.bench.samples import (
+    CAMERA,
+    constants,
+    model,
+    random_hand,
+    turned,
+)
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano import collision, priors
@@ -33,11 +39,6 @@ def fit_one(request, camera=CAMERA, **options):
     return ManoFitter(MODELS, FitConfig(**options)).fit([request], camera)[0]
 
 
-def ten_degrees_off(rng, hand):
-    orientation = turned(rng, hand.orientation, 10)
-    return hand.parameters(orientation=orientation, pose=turned(rng, hand.pose, 10))
-
-
 def finite(result):
     p = result.parameters
     arrays = (p.global_orient, p.hand_pose, p.betas, p.transl, result.joints_m)
@@ -48,71 +49,41 @@ def finite(result):
 # -- accuracy -----------------------------------------------------------------------------------
 
 
-def run_many(count, start, noise_m=None, seed=0, **options):
-    """Joint errors (m), wrist errors (share of distance) and tangent errors of many fits."""
-    rng = np.random.default_rng(seed)
-    joints, wrists, scores = [], [], []
-    for k in range(count):
-        hand = random_hand(rng, ("right", "left")[k % 2])
-        keypoints = hand.keypoints(rng, noise_m=noise_m)
-        request = FitRequest(hand.side, keypoints, start(rng, hand))
-        result = fit_one(request, hand_length_m=hand.length, **options)
-        joints.append(hand.joint_error(result.joints_m))
-        wrists.append(hand.wrist_error(result.joints_m))
-        error = hand.tangent_error(result)
-        wrist = error[:6] @ np.linalg.solve(result.covariance[:6, :6], error[:6]) / 6
-        scores.append((error @ np.linalg.solve(result.covariance, error) / 51, wrist))
-    return np.array(joints), np.array(wrists), np.array(scores)
-
-
 def test_projected_truth_from_ten_degrees_off():
-    joints, wrists, scores = run_many(40, ten_degrees_off, sigma_px=1.0)
-    assert np.median(joints) <= 0.003
-    assert np.median(wrists) <= 0.01
+    errors = fit_many(40, ten_degrees_off, sigma_px=1.0)
+    assert np.median(errors.joints) <= 0.003
+    assert np.median(errors.wrist) <= 0.01
     # honest covariance: normalised squared errors about 1, of all 51 and of the wrist alone
-    assert 0.5 < np.median(scores[:, 0]) < 2.0
-    assert 0.4 < np.median(scores[:, 1]) < 2.0
+    assert 0.5 < np.median(errors.scores[:, 0]) < 2.0
+    assert 0.4 < np.median(errors.scores[:, 1]) < 2.0
 
 
 def test_projected_truth_with_default_weights():
-    joints, wrists, _ = run_many(40, ten_degrees_off, seed=1)
-    assert np.median(joints) <= 0.003
-    assert np.median(wrists) <= 0.01
+    errors = fit_many(40, ten_degrees_off, seed=1)
+    assert np.median(errors.joints) <= 0.003
+    assert np.median(errors.wrist) <= 0.01
 
 
 def test_fit_leaves_fingers_mirrored_in_depth():
-    def start(rng, hand):
-        return hand.parameters(pose=mirrored_in_depth(hand))
-
-    joints, wrists, _ = run_many(40, start, noise_m=0.008, seed=2)
-    assert np.median(joints) <= 0.004
-    assert np.median(wrists) <= 0.01
+    errors = fit_many(40, mirrored, noise_m=0.008, seed=2)
+    assert np.median(errors.joints) <= 0.004
+    assert np.median(errors.wrist) <= 0.01
 
 
 def test_cold_start_with_relative_3d():
-    joints, wrists, _ = run_many(30, lambda rng, hand: None, noise_m=0.008, seed=3)
-    assert np.median(joints) <= 0.005
-    assert np.median(wrists) <= 0.015
+    errors = fit_many(30, cold, noise_m=0.008, seed=3)
+    assert np.median(errors.joints) <= 0.005
+    assert np.median(errors.wrist) <= 0.015
 
 
 def test_cold_start_from_key_points_alone():
-    joints, _, _ = run_many(30, lambda rng, hand: None, seed=4)
-    assert np.median(joints) <= 0.008
+    errors = fit_many(30, cold, seed=4)
+    assert np.median(errors.joints) <= 0.008
 
 
 def test_warm_fit_keeps_the_camera_rate():
     """Least processor time of a warm fit (least: the machine may be busy with other things)."""
-    rng = np.random.default_rng(5)
-    hand = random_hand(rng)
-    fitter = ManoFitter(MODELS, FitConfig())
-    spent = []
-    for _ in range(150):
-        warm = hand.parameters(pose=turned(rng, hand.pose, 3))
-        request = FitRequest("right", hand.keypoints(rng, noise_m=0.004), warm, hand.betas)
-        begin = time.process_time()
-        fitter.fit([request], CAMERA)
-        spent.append(time.process_time() - begin)
-    assert np.percentile(spent[50:], 10) < 0.006
+    assert np.percentile(warm_times_ms(150)[50:], 10) < 8
 
 
 # -- derivatives --------------------------------------------------------------------------------

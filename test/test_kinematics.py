@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fit_samples import constants, model, random_hand
 
+from hand_recon_ros.bench.samples import constants, model, random_hand
 from hand_recon_ros.mano.kinematics import (
     FROM_SKELETON,
     TO_SKELETON,

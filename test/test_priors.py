@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fit_samples import constants, model, random_hand
 
+from hand_recon_ros.bench.samples import constants, model, random_hand
 from hand_recon_ros.mano import collision, priors
 from hand_recon_ros.mano.kinematics import pose_joints
 from hand_recon_ros.rotations import exp_so3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
@@ -15,7 +14,6 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
-from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import Config
 from hand_recon_ros.nodes.camera_source import CameraSource
 from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
@@ -31,7 +29,6 @@ from hand_recon_ros.nodes.parameters import (
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.quality import explain_incompatibility, image_qos
 from hand_recon_ros.nodes.slot import Worker
-from hand_recon_ros.types import Frame
 
 REPORT_PERIOD_S = 1.0
 """Between two diagnostics."""
@@ -39,16 +36,10 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 def real_reconstructor(config: Config) -> Any:
-    """Load the chain of ``config`` and run it once."""
-    # Heavy: not before configure.
-    from hand_recon_ros.pipeline import HandReconstructor
+    """Load the chain of ``config``."""
+    from hand_recon_ros.pipeline import HandReconstructor  # heavy: not before configure
 
-    chain = HandReconstructor(config)
-    # The first frame is slow (networks are laid out in memory): let it be one that nobody awaits.
-    black = np.zeros((480, 640, 3), np.uint8)
-    chain.process(Frame(black, 0.0, Camera.from_fov(640, 480)))
-    chain.reset()
-    return chain
+    return HandReconstructor(config)
 
 
 class HandReconNode(LifecycleNode):

@@ -1,44 +1,64 @@
-"""Legal random hands with known truth, seen by a camera; shared by the tests of the fit."""
+"""Legal random hands with known truth, seen by a camera: for benches and tests of the fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.mano import collision, priors
+from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.mano.kinematics import FROM_SKELETON, TO_SKELETON, pose_joints
 from hand_recon_ros.mano.loader import load_hand_model
+from hand_recon_ros.mano.results import FitResult
 from hand_recon_ros.mano.states import HandConstants
 from hand_recon_ros.rotations import exp_so3, log_so3
-from hand_recon_ros.types import Keypoints, ManoParameters
+from hand_recon_ros.skeleton import Side
+from hand_recon_ros.types import Array, Keypoints, ManoParameters
 
 CAMERA = Camera(1280, 720, np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]))
 
 
 @cache
-def model(side):
+def model(side: Side) -> HandModelData:
+    """The embedded model of a side."""
     return load_hand_model(side)
 
 
 @cache
-def constants(side):
+def constants(side: Side) -> HandConstants:
+    """What the fit reads off it."""
     return HandConstants.of(model(side))
 
 
 @dataclass(frozen=True)
 class TrueHand:
-    side: str
-    position: np.ndarray
-    orientation: np.ndarray
-    pose: np.ndarray
-    betas: np.ndarray
-    joints: np.ndarray
+    """A hand whose truth is known.
 
-    def parameters(self, **changes):
-        values = {k: getattr(self, k) for k in ("position", "orientation", "pose", "betas")}
+    Attributes:
+        side: which hand.
+        position: (3,) wrist joint, camera frame, m.
+        orientation: (3, 3) camera from wrist.
+        pose: (15, 3, 3) joint rotations, MANO order.
+        betas: (10,).
+        joints: (21, 3) camera frame, m.
+    """
+
+    side: Side
+    position: Array
+    orientation: Array
+    pose: Array
+    betas: Array
+    joints: Array
+
+    def parameters(self, **changes: Array) -> ManoParameters:
+        """As MANO parameters, with some of position, orientation, pose and betas changed."""
+        values: dict[str, Any] = {
+            k: getattr(self, k) for k in ("position", "orientation", "pose", "betas")
+        }
         values |= changes
         wrist = constants(self.side).skeleton.rest_wrist(0, values["betas"])
         return ManoParameters(
@@ -50,10 +70,18 @@ class TrueHand:
         )
 
     @property
-    def length(self):
+    def length(self) -> float:
+        """Flat length from the wrist to the middle finger tip, m."""
         return float(constants(self.side).skeleton.flat_length(self.betas[None])[0][0])
 
-    def keypoints(self, rng, noise_px=1.0, noise_m=None, camera=CAMERA):
+    def keypoints(
+        self,
+        rng: np.random.Generator,
+        noise_px: float = 1.0,
+        noise_m: float | None = None,
+        camera: Camera = CAMERA,
+    ) -> Keypoints:
+        """What a front end with this noise sees; ``noise_m`` adds relative 3D."""
         points = camera.project(self.joints) + rng.normal(size=(21, 2)) * noise_px
         relative = None
         if noise_m is not None:
@@ -62,16 +90,16 @@ class TrueHand:
         box = np.concatenate((points.min(axis=0), np.ptp(points, axis=0)))
         return Keypoints(self.side, 1.0, points, np.ones(21), box, relative_m=relative)
 
-    def joint_error(self, joints):
+    def joint_error(self, joints: Array) -> float:
         """Mean root-relative joint error, m."""
         apart = (joints - joints[0]) - (self.joints - self.joints[0])
         return float(np.linalg.norm(apart, axis=1).mean())
 
-    def wrist_error(self, joints):
+    def wrist_error(self, joints: Array) -> float:
         """Wrist error as a share of the distance."""
         return float(np.linalg.norm(joints[0] - self.joints[0]) / np.linalg.norm(self.joints[0]))
 
-    def tangent_error(self, result):
+    def tangent_error(self, result: FitResult) -> Array:
         """Error in the tangent state of ``results.STATE_SIZE``."""
         p = result.parameters
         wrist = constants(self.side).skeleton.rest_wrist(0, p.betas)
@@ -85,7 +113,12 @@ class TrueHand:
         )
 
 
-def random_hand(rng, side="right", distance=0.5, betas=None):
+def random_hand(
+    rng: np.random.Generator,
+    side: Side = "right",
+    distance: float = 0.5,
+    betas: Array | None = None,
+) -> TrueHand:
     """A hand within its joint limits, not through itself, in view, DIP near 2/3 PIP."""
     hand = constants(side)
     shape = rng.normal(size=10) if betas is None else betas
@@ -110,14 +143,14 @@ def random_hand(rng, side="right", distance=0.5, betas=None):
             return TrueHand(side, position, orientation, pose[0], shape, joints)
 
 
-def turned(rng, rotations, degrees):
+def turned(rng: np.random.Generator, rotations: Array, degrees: float) -> Array:
     """Rotations (..., 3, 3) each turned by so many degrees about a random axis."""
     axis = rng.normal(size=(*rotations.shape[:-2], 3))
     axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
     return rotations @ exp_so3(axis * np.deg2rad(degrees))
 
 
-def mirrored_in_depth(hand):
+def mirrored_in_depth(hand: TrueHand) -> Array:
     """Joint rotations (15, 3, 3) with every bone beyond the knuckle mirrored in depth."""
     joints = hand.joints[FROM_SKELETON]
     rest = constants(hand.side).skeleton.rest_points(hand.betas[None])[0]
