@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hand_recon_ros.bench.filters import compare
 from hand_recon_ros.config import FilterConfig
 from hand_recon_ros.mano.results import FitResult
 from hand_recon_ros.rotations import exp_so3, log_so3
@@ -13,7 +14,6 @@ from hand_recon_ros.temporal import make_filter
 from hand_recon_ros.temporal.hand_state import StampError
 from hand_recon_ros.temporal.joints import JointKalman
 from hand_recon_ros.temporal.kalman import HandKalman
-from hand_recon_ros.temporal.one_euro import OneEuro
 from hand_recon_ros.temporal.unfiltered import Unfiltered
 from hand_recon_ros.types import ManoParameters
 
@@ -269,72 +269,13 @@ def test_switched_off_passes_the_fit_on():
     np.testing.assert_array_equal(raw.predict(0.2).wrist_position, state.wrist_position)
 
 
-def recording(name, hand):
-    """Stamps and (T, 21, 3) joints, metres, of one hand of a Leap Motion recording."""
-    if not MOTION.exists():
-        pytest.skip(f"the recordings are not at {MOTION}")
-    data = np.load(MOTION / f"{name}.npz")
-    joints = data["joints_mm"][:, hand] / 1000
-    seen = np.isfinite(joints[:, 1:]).all(axis=(1, 2))
-    return data["t"][seen], joints[seen]
-
-
-def acceleration(stamps, joints):
-    """Second divided differences on the real stamps, as mm per median frame squared."""
-    h = np.diff(stamps)[:, None, None]
-    velocity = np.diff(joints, axis=0) / h
-    per_second = 2 * np.diff(velocity, axis=0) / (h[1:] + h[:-1])
-    return 1000 * per_second * np.median(h) ** 2
-
-
-def lag_ms(stamps, estimate, truth):
-    """Delay of the truth that the estimate resembles most, ms."""
-    inner = (stamps > stamps[0] + 0.2) & (stamps < stamps[-1] - 0.05)
-    flat, found = truth.reshape(len(stamps), -1), estimate.reshape(len(stamps), -1)[inner]
-
-    def off(lag):
-        i = np.searchsorted(stamps, stamps[inner] - lag) - 1
-        share = ((stamps[inner] - lag - stamps[i]) / (stamps[i + 1] - stamps[i]))[:, None]
-        return np.mean((flat[i] * (1 - share) + flat[i + 1] * share - found) ** 2)
-
-    lags = np.arange(-0.02, 0.12, 0.002)
-    return 1000 * lags[np.argmin([off(lag) for lag in lags])]
-
-
-def judge(smoother, stamps, truth, noise):
-    """Joint error (mm), acceleration error (mm/frame^2) and lag (ms)."""
-    estimate = np.stack(
-        [smoother.update(x, t).joints_m for x, t in zip(truth + noise, stamps, strict=True)]
-    )[:, 1:]
-    truth = truth[:, 1:]  # the wrist is absent in most recordings
-    error = 1000 * np.linalg.norm(estimate - truth, axis=-1)[10:].mean()
-    shake = acceleration(stamps, estimate) - acceleration(stamps, truth)
-    return np.array(
-        [error, np.linalg.norm(shake, axis=-1)[10:].mean(), lag_ms(stamps, estimate, truth)]
-    )
-
-
-# the noise model was tuned on confidence-74fps and the left hand of three-claps
-@pytest.mark.parametrize("frame_rate", ["as recorded", "30 fps"])
-def test_below_one_euro_on_real_motion_with_3_mm_noise(frame_rate):
-    names = (("grab", 1), ("pinch-57fps", 1), ("three-claps", 1), ("wave", 1))
-    ours, euro, best_euro, weights = [], [], [], []
-    for name, hand in names:
-        stamps, truth = recording(name, hand)
-        if frame_rate == "30 fps":
-            keep = np.unique(np.searchsorted(stamps, np.arange(stamps[0], stamps[-1], 1 / 30)))
-            stamps, truth = stamps[keep], truth[keep]
-        noise = np.random.default_rng(0).normal(0, 0.003, truth.shape)
-        ours.append(judge(JointKalman(FilterConfig()), stamps, truth, noise))
-        euro.append(judge(OneEuro(), stamps, truth, noise))
-        best_euro.append(judge(OneEuro(4.0, 30.0), stamps, truth, noise))
-        weights.append(len(stamps))
-    ours, euro, best_euro = (
-        np.average(x, axis=0, weights=weights) for x in (ours, euro, best_euro)
-    )
-    print(f"\n{frame_rate}: error, acceleration, lag: ours {ours}, One-Euro {euro}, {best_euro}")
-    assert (ours < euro).all()
-    assert (ours < best_euro).all()
+@pytest.mark.skipif(not MOTION.exists(), reason=f"the recordings are not at {MOTION}")
+@pytest.mark.parametrize("camera_rate", [False, True])
+def test_below_one_euro_on_real_motion_with_3_mm_noise(camera_rate):
+    scores = compare(MOTION, camera_rate=camera_rate)
+    ours = scores.pop("ours")
+    for name, theirs in scores.items():
+        assert (ours < theirs).all(), name
 
 
 def test_joint_filter_takes_a_missing_wrist_and_skips_one_outlier():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from typing import Any
 
@@ -24,6 +25,8 @@ from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.slot import Worker
 from hand_recon_ros.skeleton import SIDES
 from hand_recon_ros.types import HandFrame
+
+_LONGEST_REST_S = 0.2
 
 
 def image_message(image: NDArray[np.uint8], header: Header) -> Image:
@@ -76,7 +79,7 @@ class Outputs:
 
     def start(self) -> None:
         """Start the thread that serves viewers."""
-        self._views = Worker("views", self._show, self._show_failed)
+        self._views = Worker("views", self._serve, self._show_failed)
 
     def stop(self) -> None:
         """End the thread."""
@@ -102,8 +105,14 @@ class Outputs:
     def _wanted(publisher: Any) -> bool:
         return bool(publisher.get_subscription_count())
 
-    def _show(self, item: tuple[Picture, HandFrame]) -> None:
-        picture, result = item
+    def _serve(self, item: tuple[Picture, HandFrame]) -> None:
+        began = time.monotonic()
+        self._show(*item)
+        # Rest as long as it took: where the machine is busy, people see fewer pictures, and the
+        # interpreter's lock is free for the hands.
+        time.sleep(min(time.monotonic() - began, _LONGEST_REST_S))
+
+    def _show(self, picture: Picture, result: HandFrame) -> None:
         chain = self._reconstructor
         meshes = {hand.track_id: chain.vertices(hand) for hand in result.hands}
         faces = {side: chain.faces(side) for side in SIDES}

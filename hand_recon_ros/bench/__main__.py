@@ -1,0 +1,62 @@
+"""Measure the figures of the README: ``python -m hand_recon_ros.bench [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hand_recon_ros.bench.rows import Row, markdown
+
+
+def _fit(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.fit import bench_fit
+
+    return bench_fit()
+
+
+def _filters(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.filters import bench_filters
+
+    return bench_filters(data / "motion")
+
+
+def _video(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.video import bench_video
+
+    return bench_video(data / "video" / "right_hand_fingers_720p30.mp4")
+
+
+BENCHES: dict[str, Callable[[Path], list[Row]]] = {
+    "fit": _fit,
+    "filters": _filters,
+    "video": _video,
+}
+
+
+def main() -> int:
+    """Run the benches; 0 when every bar is cleared, else 1."""
+    parser = argparse.ArgumentParser(description="Measure accuracy and speed.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="recordings")
+    parser.add_argument("--out", type=Path, default=Path("out/bench.md"), help="where it goes")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHES)
+    if unknown:
+        parser.error(f"unknown bench {', '.join(sorted(unknown))}; known: {', '.join(BENCHES)}")
+    rows: list[Row] = []
+    for name in options.names or BENCHES:
+        print(f"{name} ...", file=sys.stderr)
+        try:
+            rows += BENCHES[name](options.data)
+        except FileNotFoundError as error:
+            print(f"{name}: skipped, {error.filename} is not there", file=sys.stderr)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(markdown(rows))
+    print(markdown(rows))
+    return int(any(row.met is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
