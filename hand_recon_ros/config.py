@@ -37,8 +37,9 @@ class DetectorConfig:
     complexity: int = _option(
         1, "Size of the front end's models: 0 = faster, 1 = more exact.", low=0, high=1
     )
+    threads: int = _option(1, "Threads of the front end's networks.", low=1, high=64)
     search_interval: int = _option(
-        6, "Frames between searches for a further hand while one is followed.", low=1, high=300
+        30, "Frames between searches for a further hand while one is followed.", low=1, high=300
     )
 
 

@@ -21,6 +21,9 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints
 _BOX_MARGIN = 0.15
 """Landmarks lie inside the flesh: the box grows by this share of its longer side."""
 
+_EAGER_FRAMES = 6
+"""Frames in which every one is searched after a hand was lost: it is likely to come back."""
+
 
 class MediaPipeHands:
     """Both front-end slots in one: a ``Detector`` and a ``KeypointEstimator``.
@@ -45,6 +48,7 @@ class MediaPipeHands:
                 min_score=config.min_score,
                 min_tracking_score=config.min_tracking_score,
                 complexity=config.complexity,
+            threads=config.threads,
                 static=static,
             )
             self._warm_up()
@@ -114,7 +118,7 @@ class MediaPipeHands:
         if found >= self._config.max_hands:
             self._eager_frames = 0
         elif found != self._followed:  # hands come and go together
-            self._eager_frames = self._config.search_interval
+            self._eager_frames = _EAGER_FRAMES
         else:
             self._eager_frames = max(self._eager_frames - 1, 0)
         self._since_search = 0 if searched else self._since_search + 1

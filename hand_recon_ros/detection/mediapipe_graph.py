@@ -20,7 +20,13 @@ class FrontEndError(ImportError):
 
 
 def open_graph(
-    *, max_hands: int, min_score: float, min_tracking_score: float, complexity: int, static: bool
+    *,
+    max_hands: int,
+    min_score: float,
+    min_tracking_score: float,
+    complexity: int,
+    threads: int,
+    static: bool,
 ) -> Any:
     """Start the graph: call ``process({"image": ..., "search": bool})`` on the result.
 
@@ -34,7 +40,7 @@ def open_graph(
             f"MediaPipe, the hand detector, cannot be imported ({error}): {INSTALL_HINT}"
         ) from error
     return SolutionBase(
-        graph_config=_tracking_graph(),
+        graph_config=_tracking_graph(threads),
         side_inputs={
             "model_complexity": complexity,
             "num_hands": max_hands,
@@ -57,8 +63,9 @@ def open_graph(
     )
 
 
-def _tracking_graph() -> Any:
+def _tracking_graph(threads: int) -> Any:
     import mediapipe
+    from mediapipe.calculators.tensor import inference_calculator_pb2
     from mediapipe.framework import calculator_pb2
     from mediapipe.python._framework_bindings import validated_graph_config
 
@@ -78,7 +85,10 @@ def _tracking_graph() -> Any:
     gates[0].input_stream.append("ALLOW:search")
     graph.input_stream.append("search")
 
+    options = inference_calculator_pb2.InferenceCalculatorOptions.ext
     for node in graph.node:
+        if node.calculator.startswith("InferenceCalculator"):
+            node.options.Extensions[options].delegate.xnnpack.num_threads = threads
         if node.calculator == "LandmarkProjectionCalculator":  # it warns when left to guess
             node.input_stream.append("IMAGE_DIMENSIONS:image_size_for_landmarks")
 
