@@ -33,7 +33,7 @@ class DetectorConfig:
     max_hands: int = _option(2, "Most hands in a frame.", low=1, high=8)
     min_score: float = _option(0.5, "Least score of a new hand.", low=0.0, high=1.0)
     min_tracking_score: float = _option(0.5, "Least score to follow a hand.", low=0.0, high=1.0)
-    mirrored: bool = _option(False, "The images are mirrored (selfie view): swap the sides.")
+    mirrored: bool = _option(False, "The images are mirrored (selfie view): flip them back first.")
     complexity: int = _option(
         1, "Size of the front end's models: 0 = faster, 1 = more exact.", low=0, high=1
     )

@@ -22,6 +22,7 @@ from hand_recon_ros.nodes.parameters import (
     NodeConfig,
     declare_parameters,
     is_dynamic,
+    parameters_markdown,
     parameters_yaml,
     read_config,
 )
@@ -133,6 +134,11 @@ def test_shipped_file_is_accepted_and_holds_the_defaults(make_node):
     node = make_node(f"--params-file {ROOT / 'config' / 'live.yaml'}")
     declare_parameters(node)
     assert read_config(node) == (Config(), NodeConfig())
+
+
+def test_readme_lists_every_parameter():
+    """Rewrite its table by: python -m hand_recon_ros.nodes.parameters --markdown."""
+    assert parameters_markdown() in (ROOT / "README.md").read_text()
 
 
 def test_shipped_file_lists_every_parameter():

@@ -1,10 +1,12 @@
 """ROS parameters of the node: the core's options by the same names, and the node's own.
 
-``config/live.yaml`` is written by ``python -m hand_recon_ros.nodes.parameters``.
+``config/live.yaml`` is written by ``python -m hand_recon_ros.nodes.parameters``, the README's table
+with ``--markdown``.
 """
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -169,6 +171,16 @@ def parameters_yaml() -> str:
     return "\n".join(lines) + "\n"
 
 
+def parameters_markdown() -> str:
+    """The README's table: every parameter with its default and meaning."""
+    lines = ["| parameter | default | meaning |", "|---|---|---|"]
+    lines += [
+        f"| `{option.name}` | `{_yaml_value(option.default)}` | {_yaml_help(option)} |"
+        for option in sorted(ALL_OPTIONS.values(), key=lambda o: "." in o.name)
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _yaml_help(option: Option) -> str:
     if option.choices:
         return f"{option.help} One of: {', '.join(option.choices)}."
@@ -211,4 +223,4 @@ def _checker(node: Node) -> Any:
 
 
 if __name__ == "__main__":
-    print(parameters_yaml(), end="")
+    print(parameters_markdown() if "--markdown" in sys.argv else parameters_yaml(), end="")
