@@ -15,6 +15,12 @@ _COEFFICIENTS: dict[str, tuple[int, ...]] = {
     "rational_polynomial": (0, 8, 12, 14),
     "equidistant": (0, 4),
 }
+_ALIASES: dict[str, DistortionModel] = {
+    "": "plumb_bob",
+    "none": "plumb_bob",
+    "fisheye": "equidistant",
+}
+"""What drivers and files call these models as well."""
 DEFAULT_HFOV_DEG = 60.0
 
 
@@ -58,15 +64,15 @@ class Camera:
             raise CameraError("K is all zeros: the camera is not calibrated")
         if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.allclose(K[2], (0, 0, 1)):
             raise CameraError("K needs positive focal lengths and last row 0 0 1")
-        if self.model not in _COEFFICIENTS:
+        model = _ALIASES.get(self.model, self.model)
+        if model not in _COEFFICIENTS:
             known = ", ".join(_COEFFICIENTS)
-            raise CameraError(f"distortion model '{self.model}' is unknown; known: {known}")
-        if D.size not in _COEFFICIENTS[self.model]:
-            raise CameraError(
-                f"{self.model} takes {_COEFFICIENTS[self.model]} coefficients, got {D.size}"
-            )
+            raise CameraError(f"distortion model '{model}' is unknown; known: {known}")
         if not D.any():
-            D = np.zeros(0)
+            D = np.zeros(0)  # drivers fill a lens without distortion with any number of zeros
+        if D.size not in _COEFFICIENTS[model]:
+            raise CameraError(f"{model} takes {_COEFFICIENTS[model]} coefficients, got {D.size}")
+        object.__setattr__(self, "model", model)
         object.__setattr__(self, "K", K)
         object.__setattr__(self, "D", D)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 = done, 1 = done but some input could not be read, 2 = cannot be done, 130 = interrupted
     (what was done until then is kept).
     """
+    # Before NumPy is loaded: its threads only wait for each other on matrices of a hand's size.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="hand_recon: %(levelname)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)

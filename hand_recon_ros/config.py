@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class ConfigError(ValueError):
+    """An option is unknown or has a bad value; the message names it and the remedy."""
+
+
 def _option(
     default: Any,
     help: str,
@@ -164,6 +168,18 @@ class FilterConfig:
     )
     one_euro_beta: float = _option(0.7, "One-Euro speed coefficient.", low=0.0, high=1e4)
 
+    def __post_init__(self) -> None:
+        """Refuse what does not go together now, not at the first hand."""
+        if self.savgol_window % 2 == 0:
+            raise ConfigError(
+                f"option 'filter.savgol_window' is {self.savgol_window}; it must be odd"
+            )
+        if self.savgol_order >= self.savgol_window:
+            raise ConfigError(
+                f"option 'filter.savgol_order' is {self.savgol_order}; "
+                f"it must be below filter.savgol_window, {self.savgol_window}"
+            )
+
 
 @dataclass(frozen=True)
 class Config:
@@ -196,10 +212,6 @@ class Option:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
-
-
-class ConfigError(ValueError):
-    """An option is unknown or has a bad value; the message names it and the remedy."""
 
 
 def options(section: Any = None) -> list[Option]:

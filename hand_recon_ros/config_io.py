@@ -72,8 +72,20 @@ def apply_overrides(config: Config, overrides: Iterable[str]) -> Config:
         if not equals:
             raise ConfigError(f"'{text}' must read key=value, for example fit.hand_length_m=0.19")
         option = _option(name.strip())
-        values[option.name] = value if option.type is str else yaml.safe_load(value)
+        values[option.name] = _parsed(option, value.strip())
     return config_from_mapping(values, config)
+
+
+def _parsed(option: Option, text: str) -> Any:
+    """The value that a text stands for; the text itself where it stands for none."""
+    if option.type is str:
+        return text
+    try:
+        value = yaml.safe_load(text)
+        # YAML 1.1 takes 1e-3 for a text
+        return float(value) if option.type is float and isinstance(value, str) else value
+    except (ValueError, yaml.YAMLError):
+        return text
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def reconstruct(
         for warning in reconstructor.warnings:
             _log.warning(warning)
         run = _Run(source, reconstructor, stack.enter_context(_stop_on_interrupt()))
-        output.mkdir(parents=True, exist_ok=True)
+        _make_folder(output)
         pictures = _Pictures(stack, source, output, save_video, save_images)
         beside = stack.enter_context(InBackground())
         records = stack.enter_context(RecordWriter(output / RECORDS_FILE))
@@ -186,6 +186,13 @@ class _Pictures:
             # The number keeps photographs of the same name apart.
             name = f"{frame.index:06d}" + (f"_{Path(frame.source).stem}" if self._still else "")
             _write_jpeg(self._folder / f"{name}.jpg", overlay)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OSError(f"'{path}' cannot be a folder: a file is in the way") from None
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:

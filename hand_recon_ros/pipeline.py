@@ -138,7 +138,7 @@ class HandReconstructor:
         """Fit all hands that were seen, together, each starting from where it should be."""
         requests: dict[int, FitRequest] = {}
         for track, keypoints in ((m.track, m.keypoints) for m in matches):
-            if keypoints is None or not fittable(keypoints):
+            if keypoints is None or not fittable(keypoints, frame.camera):
                 continue
             warm, since = None, 0.0
             if track.filter is not None:

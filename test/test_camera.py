@@ -69,6 +69,11 @@ def test_mirrored_camera_sees_the_mirrored_world_in_the_flipped_image(
     np.testing.assert_allclose(camera.mirrored().project(mirrored_world), flipped, atol=1e-9)
 
 
+def test_any_number_of_zeros_and_other_names_are_no_distortion():
+    assert Camera(1280, 720, K, np.zeros(7), "none").D.size == 0
+    assert Camera(1280, 720, K, np.full(4, 0.1), "fisheye").model == "equidistant"
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [

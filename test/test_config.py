@@ -46,6 +46,9 @@ def test_flat_and_nested_names_mean_the_same():
         (["detector.max_hands=true"], ["int"]),
         (["detector.mirrored"], ["key=value"]),
         (["device=tpu"], ["auto", "cuda"]),
+        (["detector.max_hands={"], ["detector.max_hands", "int"]),
+        (["filter.savgol_window=4"], ["filter.savgol_window", "odd"]),
+        (["filter.savgol_order=5"], ["filter.savgol_order", "below filter.savgol_window, 5"]),
     ],
 )
 def test_a_bad_override_names_the_option_and_the_remedy(overrides, words):
@@ -53,6 +56,10 @@ def test_a_bad_override_names_the_option_and_the_remedy(overrides, words):
         apply_overrides(Config(), overrides)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_float_may_be_written_as_everywhere_else():
+    assert apply_overrides(Config(), ["fit.sigma_prior_m=8e-3"]).fit.sigma_prior_m == 0.008
 
 
 def test_overrides_are_typed():

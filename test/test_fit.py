@@ -396,8 +396,8 @@ def test_too_few_key_points_are_an_error_that_says_so(left_over):
     rng = np.random.default_rng(18)
     keypoints = random_hand(rng).keypoints(rng)
     bad = spoiled(keypoints, points=dict.fromkeys(range(left_over, 21), np.nan))
-    assert not fittable(bad)
-    assert fittable(keypoints)
+    assert not fittable(bad, CAMERA)
+    assert fittable(keypoints, CAMERA)
     with pytest.raises(FitError, match=f"right hand has {left_over} usable key points"):
         fit_one(FitRequest("right", bad))
 
@@ -462,6 +462,21 @@ def test_recovers_from_bad_warm_starts(name):
     assert hand.wrist_error(result.joints_m) < 0.03
 
 
+@pytest.mark.parametrize("name", ["far away", "turned round"])
+def test_covariance_does_not_count_on_a_tie_that_was_cut(name):
+    rng = np.random.default_rng(23)
+    hand = random_hand(rng)
+    keypoints = hand.keypoints(rng, noise_m=0.006)
+    start = bad_warm_starts(hand)[name]
+    cut = fit_one(FitRequest("right", keypoints, start, hand.betas, dt=1 / 240))
+    assert np.linalg.eigvalsh(cut.covariance).min() > 0
+    fresh = fit_one(FitRequest("right", keypoints, None, hand.betas))
+    # as much doubt as of a hand that has just appeared (it sees nothing of a hand 4 ms before)
+    ratio = np.diag(cut.covariance) / np.diag(fresh.covariance)
+    assert ratio.min() > 0.5
+    assert ratio.max() < 2.0
+
+
 @pytest.mark.parametrize("dt", [0.0, -1.0, np.nan, np.inf, 1e9])
 def test_any_time_step(dt):
     rng = np.random.default_rng(24)
@@ -491,6 +506,22 @@ def test_lens_distortion_is_honoured():
         assert np.median(joints) < 0.002
         assert np.median(wrists) < 0.005
         assert max(residuals) < 1.5
+
+
+def test_a_hand_beyond_the_lens_is_known_not_to_be_fittable():
+    """Far off the axis a lens model folds back: no ray leads to these pixels."""
+    K = np.array([[600.0, 0, 640], [0, 600, 360], [0, 0, 1]])
+    camera = Camera(1280, 720, K, np.array([-0.6, 0.0, 0.0, 0.0]))
+    rng = np.random.default_rng(27)
+    keypoints = random_hand(rng).keypoints(rng)
+    centred = keypoints.points_px - keypoints.points_px.mean(axis=0) + (640, 360)
+    inside = dataclasses.replace(keypoints, points_px=centred)
+    beyond = dataclasses.replace(keypoints, points_px=centred - (500, 300))
+    assert fittable(inside, camera)
+    assert finite(fit_one(FitRequest("right", inside), camera))
+    assert not fittable(beyond, camera)
+    with pytest.raises(FitError, match="0 usable"):
+        fit_one(FitRequest("right", beyond), camera)
 
 
 def test_nonsense_weights_do_not_break_it():

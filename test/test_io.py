@@ -284,6 +284,7 @@ def test_calibration_of_another_size_is_doubted(
         ("zero.json", json.dumps({"K": [[0] * 3] * 3}), "not calibrated"),
         ("nan.json", '{"K": [[NaN, 0, 1], [0, 1, 1], [0, 0, 1]]}', "NaN"),
         ("model.json", json.dumps({"K": K, "model": "magic"}), "magic"),
+        ("size.json", json.dumps({"K": K, "width": "wide", "height": 480}), "whole numbers"),
     ],
 )
 def test_bad_calibration_is_named(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +19,7 @@ import pytest
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.detection.mediapipe import MediaPipeHands
+from hand_recon_ros.detection.native_log import native_chatter_hidden
 from hand_recon_ros.io.cameras import CameraBook
 from hand_recon_ros.io.frames import open_video
 from hand_recon_ros.keypoints.confidence import HIDDEN, OUTSIDE, hidden_joints, joint_confidence
@@ -148,6 +152,23 @@ def test_reset_forgets_the_followed_hand(video_images: list[np.ndarray]) -> None
     fresh.close()
 
 
+def test_reset_revives_a_graph_that_failed() -> None:
+    from mediapipe.python import packet_creator
+
+    stage = MediaPipeHands(DetectorConfig())
+    solution = stage._graph
+    nonsense = packet_creator.create_string("no image").at(solution._simulated_timestamp + 1)
+    with contextlib.suppress(ValueError):
+        solution._graph.add_packet_to_input_stream("image", nonsense)
+        solution._graph.wait_until_idle()
+    black = np.zeros((48, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match="errors"):
+        _find(stage, black)
+    stage.reset()
+    assert _find(stage, black) == []
+    stage.close()
+
+
 @needs_video
 def test_lost_hand_is_found_again_at_once(video_images: list[np.ndarray]) -> None:
     stage = MediaPipeHands(replace(DetectorConfig(), search_interval=300), static=False)
@@ -244,6 +265,26 @@ def test_models_load_without_chatter() -> None:
 
 
 _ROOT = Path(__file__).parents[1]
+
+
+def test_two_threads_that_hide_chatter_give_the_terminal_back() -> None:
+    """Two nodes in one process load or reset their models at the same time."""
+    before = os.fstat(2).st_ino
+    inside, both = threading.Event(), threading.Event()
+
+    def second() -> None:
+        inside.wait(5)
+        with native_chatter_hidden():
+            both.set()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with native_chatter_hidden():
+        inside.set()
+        assert not both.wait(0.2), "the second one waits its turn"
+    thread.join(5)
+    assert both.is_set()
+    assert os.fstat(2).st_ino == before
 
 
 # --- confidence ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from ros_helpers import (
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
+
+from hand_recon_ros.nodes.slot import Worker
 
 __all__ = ["graph", "ros_domain"]  # fixtures
 
@@ -184,6 +187,45 @@ def test_lifecycle(graph: Graph) -> None:
     assert change(6), "shutdown while inactive"
     assert chain.closed
     assert node._state_machine.current_state[1] == "finalized"
+
+
+def test_a_frame_that_hangs_keeps_its_models(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker.stop, "__defaults__", (0.1,))
+    chain = LightChain()
+    node = graph.node(chain)
+    hands, camera = Listener(graph), TestCamera(graph)
+    change = _Service(graph, "/hand_recon_node/change_state")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hang(frame: object) -> None:
+        inside.set()
+        go_on.wait(30)
+
+    chain.before = hang
+    camera.wait_until_heard()
+    camera.info()
+    try:
+        camera.until(inside.is_set, "the frame that hangs")
+        assert change(4), "deactivate"
+        assert not change(3), "two frames at once would upset the chain"
+        assert "still being worked on" in node._problems.last_error
+        assert node._state_machine.current_state[1] == "inactive"
+        go_on.set()
+        wait_for(node._idle, "the end of the frame")
+        chain.before = lambda frame: None
+        assert change(3), "activate"
+        camera.wait_until_heard()
+        camera.info()
+        camera.until(lambda: hands.messages, "hands")
+        inside.clear()
+        go_on.clear()
+        chain.before = hang
+        camera.until(inside.is_set, "the frame that hangs")
+        assert change(4), "deactivate"
+        assert change(2), "cleanup"
+        assert not chain.closed, "the frame at hand still uses the models"
+    finally:
+        go_on.set()
 
 
 class _Service:

@@ -26,6 +26,7 @@ from ros_helpers import (
     values,
     wait_for,
 )
+from tf2_msgs.msg import TFMessage
 
 from hand_recon_ros.config import Config
 from hand_recon_ros.nodes import lifecycle_node, problems
@@ -257,6 +258,30 @@ def test_a_chain_that_fails_does_not_stop_the_node(graph: Graph, logs: list[str]
     good = len(hands.messages)
     camera.until(lambda: len(hands.messages) > good, "hands")
     camera.until(lambda: health.status().level == OK, "healthy diagnostics")
+
+
+def test_a_chain_that_cannot_be_reset_does_not_stop_the_node(graph: Graph, logs: list[str]) -> None:
+    chain, hands, camera = started(graph)
+
+    def fail(*frame: object) -> None:
+        raise ZeroDivisionError("no luck")
+
+    good_reset = chain.reset
+    chain.before = chain.reset = fail  # type: ignore[method-assign]
+    camera.until(lambda: count(logs, "cannot start anew"), "the error")
+    chain.before, chain.reset = lambda frame: None, good_reset  # type: ignore[method-assign]
+    good = len(hands.messages)
+    camera.until(lambda: len(hands.messages) > good, "hands")
+
+
+def test_images_without_a_frame_id(graph: Graph, logs: list[str]) -> None:
+    tf = Listener(graph, TFMessage, "/tf")
+    _, hands, camera = started(graph)
+    wait_for(lambda: tf.messages, "transforms")
+    camera.image(header_at(camera.header().stamp.sec * SECOND + 900_000_000, ""))
+    wait_for(lambda: hands.messages[-1].header.frame_id == "", "hands without a frame")
+    assert count(logs, "set the driver's frame id, or camera_frame") == 1
+    assert all(t.header.frame_id for m in tf.messages for t in m.transforms)
 
 
 def test_late_and_repeated_images_are_left_out(graph: Graph, logs: list[str]) -> None:

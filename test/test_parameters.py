@@ -19,12 +19,14 @@ from hand_recon_ros.nodes.parameters import (
     CORE_OPTIONS,
     NODE_ARGUMENTS,
     NODE_OPTIONS,
+    MarkerConfig,
     NodeConfig,
     declare_parameters,
     is_dynamic,
     parameters_markdown,
     parameters_yaml,
     read_config,
+    with_dynamic,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -217,6 +219,15 @@ def test_good_change_at_run_time_is_taken(node):
     core, own = read_config(node)
     assert core.filter.smoothing == "none"
     assert not own.markers.mesh
+
+
+def test_only_what_acts_at_once_is_taken_over():
+    before = NodeConfig()
+    wanted = replace(
+        before, publish_tf=False, image_transport="compressed", markers=MarkerConfig(mesh=False)
+    )
+    now = with_dynamic(before, wanted)
+    assert now == replace(wanted, image_transport="raw")
 
 
 def test_what_acts_at_once():

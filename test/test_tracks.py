@@ -69,6 +69,16 @@ def by_hand(matches, keypoints):
     return next(m.track for m in matches if m.keypoints is keypoints)
 
 
+def test_frames_that_come_in_a_bunch_do_not_lose_the_hand():
+    """Stamps of receipt: two images that waited together come half a millisecond apart."""
+    t, ids, stamp = tracker(min_hits=1), set(), 10.0
+    for i in range(30):
+        stamp += 5e-4 if i % 2 else 2 / FPS
+        matches = t.associate([hand("right", (400 + 4 * i, 300), i)], stamp, CAMERA)
+        ids |= {m.track.id for m in matches}
+    assert ids == {1}
+
+
 def test_hand_is_confirmed_after_min_hits_and_keeps_its_id():
     frames = [[hand("right", (400 + 4 * i, 300), i)] for i in range(20)]
     t = tracker(min_hits=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ BENCHES: dict[str, Callable[[Path], list[Row]]] = {
 
 def main() -> int:
     """Run the benches; 0 when every bar is cleared, else 1."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the node does, before NumPy is loaded
     parser = argparse.ArgumentParser(description="Measure accuracy and speed.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="recordings")

@@ -48,7 +48,7 @@ class MediaPipeHands:
                 min_score=config.min_score,
                 min_tracking_score=config.min_tracking_score,
                 complexity=config.complexity,
-            threads=config.threads,
+                threads=config.threads,
                 static=static,
             )
             self._warm_up()
@@ -92,7 +92,10 @@ class MediaPipeHands:
         if self._static:
             return  # nothing is remembered from one image to the next
         with native_chatter_hidden():
-            self._graph.reset()
+            try:
+                self._graph.reset()
+            except (RuntimeError, ValueError):  # one that failed says so once more as it closes
+                self._graph.reset()
             self._warm_up()
         self._followed = self._since_search = self._eager_frames = 0
 

@@ -6,12 +6,16 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _CHATTER = re.compile(
     rb"^(INFO: |W0000 |I0000 |WARNING: All log messages before absl::InitializeLog)"
 )
+
+_SWAPPING = threading.Lock()
+"""Two threads that swap at once (two nodes in one process) would lose the terminal for good."""
 
 
 @contextmanager
@@ -22,7 +26,7 @@ def native_chatter_hidden() -> Iterator[None]:
     descriptor 2 is swapped for the whole process: use it for short start-up work only.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
+    with _SWAPPING, tempfile.TemporaryFile() as held:
         terminal = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:

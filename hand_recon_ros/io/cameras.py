@@ -177,7 +177,10 @@ def _calibration(document: Mapping[Any, Any]) -> Calibration:
     model = cast(DistortionModel, stated or _MODEL_BY_COUNT.get(D.size, "plumb_bob"))
     width = document.get("image_width", document.get("width"))
     height = document.get("image_height", document.get("height"))
-    size = (int(width), int(height)) if width and height else None
+    try:
+        size = (int(width), int(height)) if width and height else None
+    except (TypeError, ValueError):
+        raise CameraError(f"image size {width!r} x {height!r} must be whole numbers") from None
     calibration = Calibration(K.reshape(3, 3), D, model, size)
     calibration.camera(*(size or (1, 1)))  # reject bad numbers now, not at the first frame
     return calibration

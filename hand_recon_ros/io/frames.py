@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.io.cameras import CameraBook
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.types import Frame
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class SourceError(ValueError):
     """Frames cannot be read; the message names the source and the remedy."""
 
 
-class FrameSource(ABC):
+class FrameSource(Closing):
     """Iterable once; closes itself at the end of a ``with`` block.
 
     Attributes:
@@ -61,27 +61,10 @@ class FrameSource(ABC):
             SourceError: not a single frame could be read.
         """
 
-    @abstractmethod
-    def close(self) -> None:
-        """Free the file or device."""
-
     def skip(self, message: str) -> None:
         """Note and tell what is left out."""
         self.skipped.append(message)
         _log.warning("skipped %s", message)
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """Close the source."""
-        self.close()
 
 
 def open_video(source: str, cameras: CameraBook) -> FrameSource:

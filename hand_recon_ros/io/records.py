@@ -10,14 +10,14 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hand_recon_ros.camera import Camera
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.types import Array, Hand, HandFrame, ManoParameters
 
 _PIXEL, _RATIO, _FINE = 3, 4, 7
@@ -28,7 +28,7 @@ class RecordError(ValueError):
     """A results file cannot be read; the message names the file and line."""
 
 
-class RecordWriter:
+class RecordWriter(Closing):
     """Writes ``hands.jsonl``; every line is complete on disk before the next frame.
 
     Args:
@@ -46,19 +46,6 @@ class RecordWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.close()
 
 
 def frame_to_record(frame: HandFrame) -> dict[str, Any]:

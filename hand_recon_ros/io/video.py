@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.io.closing import Closing
+
 _QUALITY = "20"
 
 
-class VideoWriter:
+class VideoWriter(Closing):
     """Writes RGB images as H.264 (yuv420p) at a fixed rate.
 
     The first image sets the size; odd sizes grow by one repeated pixel, since 4:2:0 needs even
@@ -84,19 +85,6 @@ class VideoWriter:
         if self._stream is not None:
             container.mux(self._stream.encode(None))
         container.close()
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """Finish the file."""
-        self.close()
 
 
 def fit_into(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

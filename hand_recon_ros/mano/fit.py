@@ -81,8 +81,9 @@ class ManoFitter:
         minimum = minimise(problem, HandStates.concatenate(first), most)
         state, renewed = self._reconsidered(problem, minimum)
         if renewed.any():
-            fresh = FitProblem(hands, measured.forget(renewed), c, same_frame=True)
-            minimum = minimise(fresh, state, c.max_iterations)
+            # from here on nothing may speak of the ties that were cut, the covariance least of all
+            problem = FitProblem(hands, measured.forget(renewed), c, same_frame=True)
+            minimum = minimise(problem, state, c.max_iterations)
         return self._results(requests, problem, minimum, camera)
 
     def _cold(self, problem: FitProblem, b: int, request: FitRequest) -> HandStates:

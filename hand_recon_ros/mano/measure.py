@@ -41,9 +41,10 @@ def usable(keypoints: Keypoints) -> NDArray[np.bool_]:
     return _usable(keypoints.points_px, keypoints.confidence)
 
 
-def fittable(keypoints: Keypoints) -> bool:
-    """Whether enough key points are finite and of some confidence (see ``MIN_KEYPOINTS``)."""
-    return int(usable(keypoints).sum()) >= MIN_KEYPOINTS
+def fittable(keypoints: Keypoints, camera: Camera) -> bool:
+    """Whether enough key points can be used (see ``MIN_KEYPOINTS`` and ``measure``)."""
+    valid, _, _ = _seen(camera, keypoints.points_px, keypoints.confidence)
+    return int(np.count_nonzero(valid)) >= MIN_KEYPOINTS
 
 
 def measure(
@@ -59,12 +60,8 @@ def measure(
     """
     pixels = np.stack([r.keypoints.points_px for r in requests])[:, FROM_SKELETON]
     confidence = np.stack([r.keypoints.confidence for r in requests])[:, FROM_SKELETON]
-    valid = _usable(pixels, confidence)
-    pixels = np.where(valid[..., None], pixels, (camera.cx, camera.cy))
-    rays = camera.normalize(pixels)
+    valid, pixels, rays = _seen(camera, pixels, confidence)
     scale = _pixels_per_ray(camera, rays)
-    if camera.D.size:
-        valid &= _in_view(camera, rays, pixels)
     weight = np.where(valid, np.minimum(confidence, 1.0), 0.0)
     for b, request in enumerate(requests):
         seen = int(np.count_nonzero(valid[b]))
@@ -87,6 +84,21 @@ def measure(
         last_precision=precision,
         free_betas=np.array([float(r.betas is None) for r in requests]),
     )
+
+
+def _seen(
+    camera: Camera, pixels: Array, confidence: Array
+) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Which key points (..., 2) can be used, their pixels and rays; the centre for the others."""
+    centre = np.array((camera.cx, camera.cy))
+    valid = _usable(pixels, confidence)
+    pixels = np.where(valid[..., None], pixels, centre)
+    rays = camera.normalize(pixels)
+    if camera.D.size:
+        valid &= _in_view(camera, rays, pixels)
+        pixels = np.where(valid[..., None], pixels, centre)
+        rays = np.where(valid[..., None], rays, 0.0)
+    return valid, pixels, rays
 
 
 def _usable(pixels: Array, confidence: Array) -> NDArray[np.bool_]:

@@ -18,7 +18,6 @@ from hand_recon_ros.types import Array, Hand, HandFrame, ManoParameters
 
 _SIDES = {"left": HandMsg.LEFT, "right": HandMsg.RIGHT}
 _STATES = {"tracked": HandMsg.TRACKED, "predicted": HandMsg.PREDICTED}
-_DISTORTION_NAMES = {"": "plumb_bob", "none": "plumb_bob", "fisheye": "equidistant"}
 
 
 def stamp_to_seconds(stamp: Time) -> float:
@@ -48,8 +47,6 @@ def camera_from_info(msg: CameraInfo) -> Camera:
             f"{source} has distortion coefficients but no distortion_model: "
             "set plumb_bob, rational_polynomial or equidistant"
         )
-    if not D.any() and np.isfinite(D).all():
-        D = np.zeros(0)  # drivers fill an uncalibrated lens with any number of zeros
     width, height = int(msg.width), int(msg.height)
     if width == 0 or height == 0:
         raise CameraError(f"{source} has size {width}x{height}: set width and height in it")
@@ -59,7 +56,7 @@ def camera_from_info(msg: CameraInfo) -> Camera:
         K[0, 2] -= roi.x_offset
         K[1, 2] -= roi.y_offset
     bins = np.array([max(1, msg.binning_x), max(1, msg.binning_y), 1])
-    model = _DISTORTION_NAMES.get(msg.distortion_model, msg.distortion_model)
+    model = msg.distortion_model
     try:
         return Camera(int(width // bins[0]), int(height // bins[1]), K / bins[:, None], D, model)
     except CameraError as error:

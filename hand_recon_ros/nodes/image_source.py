@@ -118,6 +118,14 @@ class ImageSource:
             stamp=Time(sec=sec, nanosec=nanosec),
             frame_id=self._camera_frame or message.header.frame_id,
         )
+        if header.frame_id:
+            self._problems.clear("frame_id")
+        else:
+            self._problems.report(
+                "frame_id",
+                f"images of {self._topic} have no frame_id, so /tf is not published: set the "
+                "driver's frame id, or camera_frame",
+            )
         frame = Frame(image, verdict.stamp_ns / _NS, camera, self._index, self._topic)
         self._index += 1
         return Picture(frame, header, arrival.received_ns, restart)

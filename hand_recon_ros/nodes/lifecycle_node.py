@@ -25,6 +25,7 @@ from hand_recon_ros.nodes.parameters import (
     declare_parameters,
     is_dynamic,
     read_config,
+    with_dynamic,
 )
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.quality import explain_incompatibility, image_qos
@@ -73,6 +74,7 @@ class HandReconNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._source: ImageSource | None = None
         self._worker: Worker[Arrival] | None = None
+        self._busy: Worker[Arrival] | None = None  # stopped, its last frame takes long
         self._inputs: list[Subscription] = []
         self._warned = 0
         self._problems = Problems(self.get_logger())
@@ -118,6 +120,8 @@ class HandReconNode(LifecycleNode):
         self._problems.forget()
         self._statistics = Statistics()
         try:
+            if not self._idle():
+                raise RuntimeError("the last frame is still being worked on: try again later")
             self._listen()
         except Exception as error:
             self._silence()
@@ -128,6 +132,7 @@ class HandReconNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening and publishing."""
         self._silence()
+        self._problems.forget()  # of a stream that nobody listens to any more
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -187,9 +192,13 @@ class HandReconNode(LifecycleNode):
         if self._worker is not None:
             if not self._worker.stop():
                 self.get_logger().warning("the frame at hand takes long: not waiting for it")
+                self._busy = self._worker
             self._worker = None
         if self._outputs is not None:
             self._outputs.stop()
+
+    def _idle(self) -> bool:
+        return self._busy is None or self._busy.stop(0.0)
 
     def _free(self) -> None:
         self._silence()
@@ -197,8 +206,12 @@ class HandReconNode(LifecycleNode):
             self._outputs.destroy()
             self._outputs = None
         chain, self._chain = self._chain, None
-        if chain is not None:
+        if chain is None or not self._idle():
+            return  # native code must not lose its models in the middle of a frame
+        try:
             chain.close()
+        except Exception as error:  # what is broken can still be dropped
+            self.get_logger().warning(f"the chain did not close in order: {error!r}")
 
     # Images: the first runs in the executor's thread, the others in the worker's.
 
@@ -224,11 +237,15 @@ class HandReconNode(LifecycleNode):
         self._log_warnings()
 
     def _failed(self, error: Exception) -> None:
-        if not self.context.ok():
-            return  # shut down in the middle of a frame
+        if self._worker is None or not self.context.ok():
+            return  # deactivated or shut down in the middle of a frame
         self._statistics.failed += 1
-        self._problems.report("chain", f"a frame failed: {error!r}", "error")
-        self._chain.reset()
+        text = f"a frame failed: {error!r}"
+        try:
+            self._chain.reset()
+        except Exception as broken:  # the worker must go on
+            text += f", and the chain cannot start anew: {broken!r}"
+        self._problems.report("chain", text, "error")
 
     def _log_warnings(self) -> None:
         for text in self._chain.warnings[self._warned :]:
@@ -279,5 +296,5 @@ class HandReconNode(LifecycleNode):
 
     def _parameters_changed(self, changes: Sequence[Parameter]) -> None:
         if self._outputs is not None and any(is_dynamic(change.name) for change in changes):
-            self._node_config = read_config(self)[1]
+            self._node_config = with_dynamic(self._node_config, read_config(self)[1])
             self._outputs.set_config(self._node_config)

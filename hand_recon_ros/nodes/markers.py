@@ -102,17 +102,14 @@ class MarkerBuilder:
             joints = _points(hand.joints_m)
             if self.config.trails:
                 self._extend(track, hand, joints)
+            else:
+                track.trail.clear()  # what is not recorded must not be joined up later
             markers += self._hand(hand, track, header, joints)
             if self.config.mesh and hand.track_id in meshes:
                 markers.append(
                     self._mesh(hand, track, header, meshes[hand.track_id], faces[hand.side])
                 )
         return self._with_deletions(markers, header)
-
-    def clear(self, header: Header) -> MarkerArray:
-        """Forget every hand and return the deletions of all that is shown."""
-        self._tracks.clear()
-        return self._with_deletions([], header)
 
     def _mesh(
         self,

@@ -70,22 +70,22 @@ class Outputs:
             MarkerArray, "~/markers", QoSProfile(depth=1)
         )
         self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", QoSProfile(depth=1))
-        self.set_config(config)
+        self._config = config
+        self._builder = MarkerBuilder(config.markers)
 
     def set_config(self, config: NodeConfig) -> None:
         """Take over parameters that may change while the node runs."""
         self._config = config
-        self._builder = MarkerBuilder(config.markers)
+        self._builder.config = config.markers
 
     def start(self) -> None:
         """Start the thread that serves viewers."""
         self._views = Worker("views", self._serve, self._show_failed)
 
-    def stop(self) -> None:
-        """End the thread."""
-        if self._views is not None:
-            self._views.stop()
-            self._views = None
+    def stop(self) -> bool:
+        """End the thread; False if it is still at work after a while."""
+        views, self._views = self._views, None
+        return views is None or views.stop()
 
     def destroy(self) -> None:
         """Remove the publishers."""
@@ -95,7 +95,7 @@ class Outputs:
     def publish(self, picture: Picture, result: HandFrame) -> None:
         """Publish the result of one picture."""
         self._hands.publish(hand_array_message(result, picture.header, **self._without_hands))
-        if self._config.publish_tf and result.hands:
+        if self._config.publish_tf and result.hands and picture.header.frame_id:
             frames = transforms(result, picture.header, self._config.frame_prefix)
             self._tf.publish(TFMessage(transforms=frames))
         if self._views is not None and (self._wanted(self._markers) or self._wanted(self._overlay)):

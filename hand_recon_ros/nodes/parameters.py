@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import yaml
@@ -97,6 +97,12 @@ _FOREIGN_PREFIXES: Final = ("use_sim_time", "start_type_description_service", "q
 def is_dynamic(name: str) -> bool:
     """True for a parameter that acts at once; the others act at the next configure."""
     return name in _AT_ONCE
+
+
+def with_dynamic(current: NodeConfig, changed: NodeConfig) -> NodeConfig:
+    """``current`` with those options of ``changed`` that act at once."""
+    names = {name.partition(".")[0] for name in _AT_ONCE}
+    return replace(current, **{name: getattr(changed, name) for name in names})
 
 
 def declare_parameters(node: Node) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,18 @@ class _Problem:
     level: Level
     text: str
     seen: float
+    said: str = ""
+    said_at: float = -math.inf
+
+    def worth_saying(self, now: float) -> bool:
+        """Whether to log it: figures may change with every image, that alone is no news."""
+        if self.text == self.said:
+            return False
+        return _wording(self.text) != _wording(self.said) or now - self.said_at >= SETTLE_S
+
+
+def _wording(text: str) -> str:
+    return re.sub(r"[\d.]+", "#", text)
 
 
 class Problems:
@@ -40,10 +54,14 @@ class Problems:
     def report(self, kind: str, text: str, level: Level = "warning") -> None:
         """Say that a problem is there; logged only when it is new or its text has changed."""
         with self._lock:
-            known = self._active.get(kind)
-            self._active[kind] = _Problem(level, text, self._now())
+            now = self._now()
+            problem = self._active.setdefault(kind, _Problem(level, text, now))
+            problem.level, problem.text, problem.seen = level, text, now
             self.last_error = text
-        if known is None or known.text != text:
+            news = problem.worth_saying(now)
+            if news:
+                problem.said, problem.said_at = text, now
+        if news:
             # One call site each: rclpy wants the severity of a call site to stay the same.
             if level == "error":
                 self._logger.error(text)

@@ -7,8 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from ament_index_python.packages import get_package_share_directory
@@ -22,6 +21,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from hand_recon_ros.camera import Camera
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.rotations import quaternion_to_matrix
@@ -46,7 +46,7 @@ class Received:
         return (self.receipt_ns - self.stamp_ns) * 1e-6
 
 
-class Recorder:
+class Recorder(Closing):
     """Listens in a thread of its own from the moment it is made until it is closed.
 
     Attributes:
@@ -91,19 +91,6 @@ class Recorder:
         self.node.destroy_node()
         if self._bag is not None:
             self._bag.close()
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _taker(self, topic: str) -> Any:
         is_hands = topic == self._hands_topic

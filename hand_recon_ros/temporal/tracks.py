@@ -36,6 +36,8 @@ _SIDE_HYSTERESIS = 1.5
 """Frames of evidence: the most that is kept, and what the other side must lead by."""
 _VELOCITY_BLEND = 0.5
 _VELOCITY_DECAY_S = 0.2
+_SHORTEST_DT = 1 / 240
+"""Frames that come closer together tell a place, but noise over so short a time is no speed."""
 _SCORE_BLEND = 0.2
 _OUT_OF_ORDER_S = 0.5
 _RESET_GAP_S = 2.0
@@ -101,7 +103,7 @@ class Track:
 
     def see(self, keypoints: Keypoints, stamp: float, min_hits: int) -> None:
         """Take in the key points of a frame."""
-        dt = stamp - self.last_stamp
+        dt = max(stamp - self.last_stamp, _SHORTEST_DT)
         moved = (keypoints.points_px - self.points_px).mean(axis=0) / dt
         self.velocity_px = self.velocity_px + _VELOCITY_BLEND * (moved - self.velocity_px)
         self.points_px, self.last_stamp = keypoints.points_px, stamp
