@@ -15,7 +15,7 @@ class ConfigError(ValueError):
     """An option is unknown or has a bad value; the message names it and the remedy."""
 
 
-def _option(
+def option_field(
     default: Any,
     help: str,
     *,
@@ -23,6 +23,7 @@ def _option(
     high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
+    """A dataclass field with what ``Option`` tells of it."""
     metadata = {"help": help, "low": low, "high": high, "choices": choices}
     return field(default=default, metadata=metadata)
 
@@ -31,18 +32,22 @@ def _option(
 class DetectorConfig:
     """Which hands are looked for, and by what."""
 
-    front_end: str = _option(
+    front_end: str = option_field(
         "mediapipe", "Detector and key point estimator.", choices=("mediapipe",)
     )
-    max_hands: int = _option(2, "Most hands in a frame.", low=1, high=8)
-    min_score: float = _option(0.5, "Least score of a new hand.", low=0.0, high=1.0)
-    min_tracking_score: float = _option(0.5, "Least score to follow a hand.", low=0.0, high=1.0)
-    mirrored: bool = _option(False, "The images are mirrored (selfie view): flip them back first.")
-    complexity: int = _option(
+    max_hands: int = option_field(2, "Most hands in a frame.", low=1, high=8)
+    min_score: float = option_field(0.5, "Least score of a new hand.", low=0.0, high=1.0)
+    min_tracking_score: float = option_field(
+        0.5, "Least score to follow a hand.", low=0.0, high=1.0
+    )
+    mirrored: bool = option_field(
+        False, "The images are mirrored (selfie view): flip them back first."
+    )
+    complexity: int = option_field(
         1, "Size of the front end's models: 0 = faster, 1 = more exact.", low=0, high=1
     )
-    threads: int = _option(1, "Threads of the front end's networks.", low=1, high=64)
-    search_interval: int = _option(
+    threads: int = option_field(1, "Threads of the front end's networks.", low=1, high=64)
+    search_interval: int = option_field(
         30, "Frames between searches for a further hand while one is followed.", low=1, high=300
     )
 
@@ -51,7 +56,7 @@ class DetectorConfig:
 class CameraConfig:
     """Used only where no calibration is given."""
 
-    hfov_deg: float = _option(
+    hfov_deg: float = option_field(
         60.0, "Horizontal field of view assumed without a calibration, degrees.", low=2, high=170
     )
 
@@ -60,12 +65,12 @@ class CameraConfig:
 class ModelConfig:
     """The hand model: the embedded one, or the user's licensed MANO files."""
 
-    right_path: str = _option("", "MANO_RIGHT.pkl of the user; empty = embedded model.")
-    left_path: str = _option("", "MANO_LEFT.pkl of the user; empty = embedded model.")
-    fix_left_shapedirs: bool = _option(
+    right_path: str = option_field("", "MANO_RIGHT.pkl of the user; empty = embedded model.")
+    left_path: str = option_field("", "MANO_LEFT.pkl of the user; empty = embedded model.")
+    fix_left_shapedirs: bool = option_field(
         True, "Negate x of the left shapedirs where the file repeats the right hand's sign."
     )
-    tips: str = _option(
+    tips: str = option_field(
         "manopth",
         "Finger tip vertices of a user's MANO file.",
         choices=("smplx", "freihand", "manopth"),
@@ -76,38 +81,38 @@ class ModelConfig:
 class FitConfig:
     """MANO fit: residual weights are 1/sigma of each term."""
 
-    hand_length_m: float = _option(
+    hand_length_m: float = option_field(
         0.0,
         "Length of the user's flat hand, wrist joint to middle finger tip, metres; "
         "0 = unknown: an adult's size is assumed and distance is only as right as that.",
         low=0.0,
         high=0.3,
     )
-    max_iterations: int = _option(20, "Most steps from a new guess.", low=1, high=200)
-    max_iterations_warm: int = _option(4, "Most steps from the last frame.", low=1, high=50)
-    sigma_px: float = _option(
+    max_iterations: int = option_field(20, "Most steps from a new guess.", low=1, high=200)
+    max_iterations_warm: int = option_field(4, "Most steps from the last frame.", low=1, high=50)
+    sigma_px: float = option_field(
         2.0,
         "Noise of a fully confident key point of a hand 300 px large (half a metre away at 720p), "
         "px; it grows with the hand's size in the image.",
         low=0.1,
         high=50.0,
     )
-    sigma_prior_m: float = _option(
+    sigma_prior_m: float = option_field(
         0.012,
         "Noise of the front end's relative 3D, whose scale is left free, metres; 0 = not used.",
         low=0.0,
         high=1.0,
     )
-    limits_weight: float = _option(1.0, "Weight of the joint limits.", low=0.0, high=100.0)
-    collision_weight: float = _option(
+    limits_weight: float = option_field(1.0, "Weight of the joint limits.", low=0.0, high=100.0)
+    collision_weight: float = option_field(
         1.0, "Weight against fingers and hands that pass through each other.", low=0.0, high=100.0
     )
-    temporal_weight: float = _option(
+    temporal_weight: float = option_field(
         1.0, "Weight that ties a frame to the last one.", low=0.0, high=100.0
     )
-    pose_weight: float = _option(1.0, "Weight of the pose prior.", low=0.0, high=100.0)
-    shape_weight: float = _option(1.0, "Weight of the shape prior.", low=0.0, high=100.0)
-    shape_frames: int = _option(
+    pose_weight: float = option_field(1.0, "Weight of the pose prior.", low=0.0, high=100.0)
+    shape_weight: float = option_field(1.0, "Weight of the shape prior.", low=0.0, high=100.0)
+    shape_frames: int = option_field(
         30, "Confident frames from which a person's hand shape is estimated.", low=1, high=1000
     )
 
@@ -116,57 +121,57 @@ class FitConfig:
 class FilterConfig:
     """Kalman filter over MANO parameters, and smoothing of the joints."""
 
-    kalman: bool = _option(True, "Filter the MANO parameters (000 eq. 2-3).")
-    position_noise: float = _option(
+    kalman: bool = option_field(True, "Filter the MANO parameters (000 eq. 2-3).")
+    position_noise: float = option_field(
         0.04,
         "Largest process noise of the wrist: root density of its acceleration, m/s^1.5.",
         low=1e-3,
         high=1e3,
     )
-    rotation_noise: float = _option(
+    rotation_noise: float = option_field(
         1.2, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
     )
-    pose_noise: float = _option(
+    pose_noise: float = option_field(
         60.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
     )
-    still_noise_ratio: float = _option(
+    still_noise_ratio: float = option_field(
         0.002, "Process noise of a still hand over the largest.", low=1e-4, high=1.0
     )
-    noise_adaptation_s: float = _option(
+    noise_adaptation_s: float = option_field(
         0.1, "Time in which the process noise calms down, seconds.", low=1e-2, high=100.0
     )
-    velocity_decay_s: float = _option(
+    velocity_decay_s: float = option_field(
         0.15, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
     )
-    shape_smoothing_s: float = _option(
+    shape_smoothing_s: float = option_field(
         0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
     )
-    measurement_scale: float = _option(
+    measurement_scale: float = option_field(
         0.7, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
     )
-    gate_sigma: float = _option(
+    gate_sigma: float = option_field(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0
     )
-    joint_noise_m: float = _option(
+    joint_noise_m: float = option_field(
         0.003, "Noise of a joint for smoothing by 'kalman', metres.", low=1e-5, high=1.0
     )
-    max_predict_s: float = _option(
+    max_predict_s: float = option_field(
         0.25, "How long a lost hand is predicted before it is dropped, seconds.", low=0.0, high=5.0
     )
-    min_hits: int = _option(
+    min_hits: int = option_field(
         2, "Frames in a row that a new hand must be seen in before it counts.", low=1, high=30
     )
-    smoothing: str = _option(
+    smoothing: str = option_field(
         "savgol",
         "Smoothing of the joint trajectories.",
         choices=("savgol", "one_euro", "kalman", "none"),
     )
-    savgol_window: int = _option(5, "Savitzky-Golay window, frames (odd).", low=3, high=51)
-    savgol_order: int = _option(2, "Savitzky-Golay polynomial order.", low=0, high=9)
-    one_euro_min_cutoff: float = _option(
+    savgol_window: int = option_field(5, "Savitzky-Golay window, frames (odd).", low=3, high=51)
+    savgol_order: int = option_field(2, "Savitzky-Golay polynomial order.", low=0, high=9)
+    one_euro_min_cutoff: float = option_field(
         4.0, "One-Euro cut-off frequency at rest, Hz.", low=1e-3, high=1e3
     )
-    one_euro_beta: float = _option(0.7, "One-Euro speed coefficient.", low=0.0, high=1e4)
+    one_euro_beta: float = option_field(0.7, "One-Euro speed coefficient.", low=0.0, high=1e4)
 
     def __post_init__(self) -> None:
         """Refuse what does not go together now, not at the first hand."""
@@ -189,7 +194,7 @@ class Config:
         device: where torch models run.
     """
 
-    device: str = _option(
+    device: str = option_field(
         "auto",
         "Where torch models run: auto = CUDA if there is one.",
         choices=("auto", "cpu", "cuda"),

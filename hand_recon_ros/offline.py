@@ -104,7 +104,7 @@ def reconstruct(
         _make_folder(output)
         pictures = _Pictures(stack, source, output, save_video, save_images)
         beside = stack.enter_context(InBackground())
-        records = stack.enter_context(RecordWriter(output / RECORDS_FILE))
+        records: RecordWriter | None = None
         summary.files = (RECORDS_FILE, *pictures.files)
         stack.enter_context(logging_redirect_tqdm())
         progress = stack.enter_context(tqdm(total=source.length, unit="frame"))
@@ -114,6 +114,8 @@ def reconstruct(
             window, order = config.filter.savgol_window, config.filter.savgol_order
             results = smooth_recording(results, window, order)
         for result in results:
+            if records is None:  # not before: earlier results outlive a source that gives nothing
+                records = stack.enter_context(RecordWriter(output / RECORDS_FILE))
             records.write(result)
             frame = run.pending.popleft()
             if pictures.files:

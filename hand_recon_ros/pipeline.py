@@ -29,6 +29,9 @@ from hand_recon_ros.temporal.tracks import Match, Track, Tracker
 from hand_recon_ros.timing import StageClock
 from hand_recon_ros.types import Array, Frame, Hand, HandFrame, Keypoints, ScaleSource
 
+_SAME_PERSON_S = 10.0
+"""A hand that comes back within this time is taken for the same person's."""
+
 
 class HandReconstructor:
     """Reconstructs the hands of one camera, frame by frame.
@@ -67,6 +70,7 @@ class HandReconstructor:
         self._fitter = ManoFitter(self.models, self.config.fit)
         self._tracker = Tracker(self.config.detector, self.config.filter, static=static)
         self._keypoints: list[Keypoints] = []
+        self._shapes: dict[Side, tuple[ShapeEstimator, float]] = {}
         self._size: tuple[int, int] | None = None
 
     def process(self, frame: Frame) -> HandFrame:
@@ -109,6 +113,7 @@ class HandReconstructor:
         self.front_end.reset()
         self._tracker.reset()
         self._keypoints = []
+        self._shapes = {}
 
     def close(self) -> None:
         """Free the models of the front end."""
@@ -144,8 +149,9 @@ class HandReconstructor:
             if track.filter is not None:
                 predicted = track.filter.predict(frame.stamp)
                 warm, since = predicted.parameters, frame.stamp - track.last.stamp
-            betas = track.shape.betas if track.shape is not None else None
-            requests[track.id] = FitRequest(track.side, keypoints, warm, betas, since)
+            if track.shape is None:
+                track.shape = self._shape_of(track)
+            requests[track.id] = FitRequest(track.side, keypoints, warm, track.shape.betas, since)
         results = self._fitter.fit(list(requests.values()), frame.camera)
         return dict(zip(requests, results, strict=True))
 
@@ -157,12 +163,14 @@ class HandReconstructor:
                 return None
             track.filter = make_filter(self.config.filter)
             track.smoother = make_smoother(self.config.filter)
-            track.shape = ShapeEstimator(self.config.fit)
         if fit is None:
             state = track.filter.predict(frame.stamp)
         else:
             state = track.filter.update(fit, frame.stamp)
             track.shape.add(fit)
+            remembered = self._shapes.get(track.side)
+            if remembered is not None and remembered[0] is track.shape:
+                self._shapes[track.side] = (track.shape, frame.stamp)
             track.last = state
         joints = hand_joints(self._skeletons[track.side], state.parameters)
         smooth = track.smoother.update(joints, frame.stamp)
@@ -170,6 +178,21 @@ class HandReconstructor:
             return None
         scale: ScaleSource = "hand_length" if self.config.fit.hand_length_m > 0 else "adult_prior"
         return _hand(match, fit, state, smooth, frame, scale)
+
+    def _shape_of(self, track: Track) -> ShapeEstimator:
+        """The shape of a new track: that of the same person's hand, if it was here just before.
+
+        Shape belongs to a person, and a hand that comes back into view is most likely the one
+        that left. A second hand of the same side belongs to somebody else.
+        """
+        others = [t for t in self._tracker.tracks if t.id != track.id and t.side == track.side]
+        fresh, now = ShapeEstimator(self.config.fit), track.last_stamp
+        if others:
+            return fresh
+        known, seen = self._shapes.get(track.side, (fresh, now))
+        shape = known if now - seen <= _SAME_PERSON_S else fresh
+        self._shapes[track.side] = (shape, now)
+        return shape
 
 
 def unmirrored(frame: Frame) -> Frame:

@@ -153,7 +153,7 @@ def test_hand_message_survives_the_wire():
     sent = hand_array_message(make_frame(*hands, camera=Camera(1280, 720, np.eye(3))), HEADER)
     msg = deserialize_message(serialize_message(sent), HandArray)
     assert (msg.header, msg.width, msg.height) == (HEADER, 1280, 720)
-    assert (msg.camera, msg.hand_model, msg.scale_source) == (
+    assert (msg.intrinsics, msg.hand_model, msg.scale_source) == (
         "camera_info",
         "embedded",
         "hand_length",
@@ -199,7 +199,7 @@ def test_frame_without_hands_names_model_and_scale():
         make_frame(), HEADER, hand_model="MANO_LEFT.pkl", scale_source="hand_length"
     )
     assert list(msg.hands) == []
-    assert (msg.camera, msg.hand_model, msg.scale_source) == (
+    assert (msg.intrinsics, msg.hand_model, msg.scale_source) == (
         "assumed",
         "MANO_LEFT.pkl",
         "hand_length",

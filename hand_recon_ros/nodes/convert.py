@@ -102,7 +102,8 @@ def hand_array_message(
         scale_source = "hand_length" if metric else "adult_prior"
     return HandArray(
         header=header,
-        camera="assumed" if frame.camera.assumed else "camera_info",
+        camera=frame.source,
+        intrinsics="assumed" if frame.camera.assumed else "camera_info",
         hand_model=hand_model,
         scale_source=scale_source,
         width=frame.camera.width,

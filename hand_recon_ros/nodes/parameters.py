@@ -21,7 +21,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hand_recon_ros.config import Config, ConfigError, Option, _option, options
+from hand_recon_ros.config import Config, ConfigError, Option, option_field, options
 from hand_recon_ros.config_io import check_value, closest_name, config_from_mapping
 
 
@@ -29,12 +29,12 @@ from hand_recon_ros.config_io import check_value, closest_name, config_from_mapp
 class MarkerConfig:
     """What ``~/markers`` shows."""
 
-    mesh: bool = _option(True, "Show the surface of the hand.")
-    skeleton: bool = _option(True, "Show the bones.")
-    joints: bool = _option(True, "Show the 21 joints.")
-    trails: bool = _option(True, "Show the paths of the finger tips, wrist and palm centre.")
-    trail_length: int = _option(30, "Length of a path, frames.", low=2, high=1000)
-    mesh_alpha: float = _option(
+    mesh: bool = option_field(True, "Show the surface of the hand.")
+    skeleton: bool = option_field(True, "Show the bones.")
+    joints: bool = option_field(True, "Show the 21 joints.")
+    trails: bool = option_field(True, "Show the paths of the finger tips, wrist and palm centre.")
+    trail_length: int = option_field(30, "Length of a path, frames.", low=2, high=1000)
+    mesh_alpha: float = option_field(
         1.0, "Opacity of the surface; below 1 the bones shine through.", low=0.05, high=1.0
     )
 
@@ -43,37 +43,37 @@ class MarkerConfig:
 class NodeConfig:
     """Options of the node itself, next to ``Config``."""
 
-    autostart: bool = _option(
+    autostart: bool = option_field(
         True, "Configure and activate at start; false leaves that to a lifecycle manager."
     )
-    image_transport: str = _option(
+    image_transport: str = option_field(
         "raw",
         "What arrives: raw = sensor_msgs/Image on image; compressed = "
         "sensor_msgs/CompressedImage on image/compressed.",
         choices=("raw", "compressed"),
     )
-    image_reliability: str = _option(
+    image_reliability: str = option_field(
         "best_effort",
         "Quality of service of the image subscription; best_effort hears every publisher, "
         "reliable only reliable ones.",
         choices=("best_effort", "reliable"),
     )
-    require_camera_info: bool = _option(
+    require_camera_info: bool = option_field(
         False,
         "Wait for a calibrated camera_info for ever; false: assume camera.hfov_deg after "
         "camera_info_timeout_s, with a warning, until one arrives.",
     )
-    camera_info_timeout_s: float = _option(
+    camera_info_timeout_s: float = option_field(
         2.0, "How long images wait for the first camera_info, seconds.", low=0.0, high=3600.0
     )
-    camera_frame: str = _option(
+    camera_frame: str = option_field(
         "", "Optical frame of the camera; empty = the frame_id of the images."
     )
-    publish_tf: bool = _option(True, "Publish the wrist and finger joints on /tf.")
-    frame_prefix: str = _option(
+    publish_tf: bool = option_field(True, "Publish the wrist and finger joints on /tf.")
+    frame_prefix: str = option_field(
         "", "Put before the names of the published frames, for example 'operator_'."
     )
-    stale_after_s: float = _option(
+    stale_after_s: float = option_field(
         2.0, "Without an image for so long the diagnostics warn, seconds.", low=0.1, high=3600.0
     )
     markers: MarkerConfig = field(default_factory=MarkerConfig)
