@@ -33,8 +33,8 @@ lint: setup  ## check style and types
 	@$(ENTER) ruff check . && ruff format --check . && mypy
 
 bench: setup  ## measure accuracy and speed: the figures of the README
-	@$(ENTER) python -m hand_recon_ros.bench; code=$$?; \
-	python -m hand_recon_ros.nodes.bench_dds --seconds 60 && exit $$code
+	@$(ENTER) python -m hand_recon_ros.bench && \
+	python -m hand_recon_ros.nodes.bench_dds --seconds 60
 
 clean:  ## remove what was built and written, except .venv
 	rm -rf build install log out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

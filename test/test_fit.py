@@ -267,12 +267,15 @@ def test_both_hands_of_a_person_get_like_shapes():
 
 def test_two_hands_of_one_side_belong_to_two_people():
     rng = np.random.default_rng(27)
-    hands = [random_hand(rng, "left"), random_hand(rng, "left", distance=1.2)]
-    requests = [FitRequest("left", h.keypoints(rng, noise_m=0.008)) for h in hands]
+    small, large = np.full(10, -0.5), np.full(10, 0.5)
+    small[0], large[0] = -2.0, 2.0  # the first direction is the size of the hand
+    hands = [random_hand(rng, "left", d, betas) for d, betas in ((0.5, small), (0.9, large))]
+    requests = [FitRequest("left", h.keypoints(rng, noise_m=0.002), h.parameters()) for h in hands]
     fitter = ManoFitter(MODELS, FitConfig())
-    for request, result in zip(requests, fitter.fit(requests, CAMERA), strict=True):
-        alone = fitter.fit([request], CAMERA)[0]
-        np.testing.assert_allclose(result.parameters.betas, alone.parameters.betas, atol=0.1)
+    together = [result.parameters.betas for result in fitter.fit(requests, CAMERA)]
+    alone = [fitter.fit([request], CAMERA)[0].parameters.betas for request in requests]
+    np.testing.assert_allclose(together, alone, atol=0.02)
+    assert together[1][0] - together[0][0] > 2
 
 
 # -- shape and scale ----------------------------------------------------------------------------

@@ -110,12 +110,12 @@ def test_another_aspect_ratio_waits_for_its_camera_info(graph: Graph, logs: list
     camera.until(
         lambda: hands.messages[-1].width == 80, "hands after the timeout", width=80, height=48
     )
-    assert hands.messages[-1].camera == "assumed"
+    assert hands.messages[-1].intrinsics == "assumed"
     assert len(hands.messages) > before
     assert count(logs, "(it is for 64x48)") == 1
     camera.info(width=80, height=48)
     camera.until(
-        lambda: hands.messages[-1].camera == "camera_info",
+        lambda: hands.messages[-1].intrinsics == "camera_info",
         "the new calibration",
         width=80,
         height=48,
@@ -130,13 +130,13 @@ def test_no_camera_info_assumes_a_view_and_says_so_once(graph: Graph, logs: list
     camera.wait_until_heard()
     camera.image()
     camera.until(lambda: len(hands.messages) > 20, "hands")
-    assert hands.messages[0].camera == "assumed"
+    assert hands.messages[0].intrinsics == "assumed"
     assert chain.frames[0].camera.K[0, 0] == pytest.approx(32.0), "90 degrees at 64 px"
     assert count(logs, "90 deg is assumed") == 1
     camera.until(lambda: health.status(), "diagnostics")
     health.wait(WARN, "no /camera_info")
     camera.info()
-    camera.until(lambda: hands.messages[-1].camera == "camera_info", "the calibration")
+    camera.until(lambda: hands.messages[-1].intrinsics == "camera_info", "the calibration")
 
 
 def test_required_camera_info_is_waited_for(graph: Graph) -> None:
@@ -168,12 +168,12 @@ def test_unusable_calibration(graph: Graph, logs: list[str], k: list[float], sai
         return len(hands.messages) > 10
 
     camera.until(step, "hands")
-    assert hands.messages[-1].camera == "assumed"
+    assert hands.messages[-1].intrinsics == "assumed"
     assert count(logs, said) == 1
     camera.until(lambda: health.status(), "diagnostics")
     health.wait(ERROR, said)
     camera.info()
-    camera.until(lambda: hands.messages[-1].camera == "camera_info", "the calibration")
+    camera.until(lambda: hands.messages[-1].intrinsics == "camera_info", "the calibration")
     camera.until(lambda: health.status().level == OK, "healthy diagnostics")
 
 
