@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,10 @@ from hand_recon_ros.nodes.parameters import NodeConfig
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.slot import Worker
 from hand_recon_ros.skeleton import SIDES
-from hand_recon_ros.types import HandFrame
+from hand_recon_ros.types import Array, HandFrame
+
+if TYPE_CHECKING:
+    from hand_recon_ros.rendering.overlay import Overlay
 
 
 def image_message(image: NDArray[np.uint8], header: Header) -> Image:
@@ -60,6 +64,8 @@ class Outputs:
             "hand_model": ", ".join(sorted({m.name for m in reconstructor.models.values()})),
             "scale_source": "hand_length" if core_config.fit.hand_length_m else "adult_prior",
         }
+        self._render = core_config.render
+        self._drawer: Overlay | None = None
         self._views: Worker[tuple[Picture, HandFrame]] | None = None
         self._hands = node.create_lifecycle_publisher(HandArray, "~/hands", QoSProfile(depth=5))
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=100))
@@ -76,7 +82,7 @@ class Outputs:
 
     def start(self) -> None:
         """Start the thread that serves viewers."""
-        self._views = Worker("views", self._show, self._show_failed)
+        self._views = Worker("views", self._show, self._show_failed, self._close_drawer)
 
     def stop(self) -> None:
         """End the thread."""
@@ -106,20 +112,37 @@ class Outputs:
         picture, result = item
         chain = self._reconstructor
         meshes = {hand.track_id: chain.vertices(hand) for hand in result.hands}
-        faces = {side: chain.faces(side) for side in SIDES}
         if self._wanted(self._markers):
+            faces = {side: chain.faces(side) for side in SIDES}
             markers = self._builder.build(result, picture.header, meshes, faces)
             if markers.markers:
                 self._markers.publish(markers)
         if self._wanted(self._overlay):
-            # Only now: neither is needed where nobody looks.
-            from hand_recon_ros.pipeline import unmirrored
-            from hand_recon_ros.rendering.overlay import draw_overlay
-
-            frame = unmirrored(picture.frame) if self._mirrored else picture.frame
-            drawn = draw_overlay(frame.image, result, meshes, faces)
-            self._overlay.publish(image_message(drawn, picture.header))
+            self._overlay.publish(
+                image_message(self._draw(picture, result, meshes), picture.header)
+            )
         self._problems.clear("views")
+
+    def _draw(
+        self, picture: Picture, result: HandFrame, meshes: Mapping[int, Array]
+    ) -> NDArray[np.uint8]:
+        # Only now: neither is needed where nobody looks, and OpenGL belongs to this thread.
+        from hand_recon_ros.pipeline import unmirrored
+
+        if self._drawer is None:
+            from hand_recon_ros.rendering.overlay import Overlay
+
+            self._drawer = Overlay(self._reconstructor.models, self._render)
+        frame = unmirrored(picture.frame) if self._mirrored else picture.frame
+        drawn = self._drawer.draw(frame.image, result, meshes)
+        if self._drawer.warning:
+            self._problems.report("renderer", self._drawer.warning)
+        return drawn
+
+    def _close_drawer(self) -> None:
+        if self._drawer is not None:
+            self._drawer.close()
+            self._drawer = None
 
     def _show_failed(self, error: Exception) -> None:
         if self._node.context.ok():

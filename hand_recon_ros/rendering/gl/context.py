@@ -1,10 +1,13 @@
-"""An OpenGL context without a window, on EGL: a GPU where there is one, Mesa's llvmpipe elsewhere."""
+"""An OpenGL context without a window, on EGL: a GPU where there is one, else Mesa's llvmpipe."""
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
+import functools
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import moderngl
@@ -63,3 +66,16 @@ def create_context() -> moderngl.Context:
     if software is None:
         raise RendererUnavailableError(f"OpenGL on EGL is missing ({problem}): {_REMEDY}")
     return software
+
+
+def finish_drawing() -> None:
+    """Wait until the calling thread's context has drawn everything, letting other threads run.
+
+    moderngl's own calls hold Python's lock while they wait.
+    """
+    _gl_library().glFinish()
+
+
+@functools.cache
+def _gl_library() -> Any:
+    return ctypes.CDLL(ctypes.util.find_library("GL") or "libGL.so.1")

@@ -7,22 +7,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.rendering.gl.context import create_context
 from hand_recon_ros.rendering.gl.layout import Layout, pack
-from hand_recon_ros.rendering.gl.lens import columns, lens_uniforms
-from hand_recon_ros.rendering.gl.mesh import VERTEX
 from hand_recon_ros.rendering.gl.noise import noise_volume
 from hand_recon_ros.rendering.gl.programs import Programs
-from hand_recon_ros.rendering.gl.scene import MAX_LIGHTS, Instance, Picture, View
+from hand_recon_ros.rendering.gl.scene import Instance, Material, Picture, View
 from hand_recon_ros.rendering.gl.shadow import Shadow, fit_shadow
-from hand_recon_ros.rendering.gl.targets import ShadowMap, Target
+from hand_recon_ros.rendering.gl.targets import ColourTarget, LabelTarget, ShadowMap
+from hand_recon_ros.rendering.gl.uniforms import columns, light_uniforms, view_uniforms
 
-NEAR_M, FAR_M = 0.02, 50.0
+_Target = TypeVar("_Target", ColourTarget, LabelTarget, ShadowMap)
 _ALBEDO, _DETAIL, _NOISE, _SHADOW = 0, 1, 2, 3
 
 
@@ -40,20 +39,21 @@ class Renderer:
 
     Args:
         labels: also give instance, part and depth.
-        shadow_texels: side of each view's shadow map.
+        samples: 4 = smooth edges; 0 = not, which more than halves the time on a processor.
 
     Raises:
         RendererUnavailableError: there is no OpenGL.
     """
 
-    def __init__(self, *, labels: bool = True, shadow_texels: int = 512) -> None:
+    def __init__(self, *, labels: bool = True, samples: int = 4) -> None:
         """Make a context and compile nothing yet: shader variants are compiled when first used."""
         self._thread = threading.get_ident()
         self._context = create_context()
         self._labels = labels
-        self._shadow_texels = shadow_texels
+        self._samples = samples
         self._programs = Programs(self._context)
-        self._target: Target | None = None
+        self._colour: ColourTarget | None = None
+        self._label: LabelTarget | None = None
         self._shadows: ShadowMap | None = None
         self._textures: list[Any] = []
         self._context.front_face = "cw"  # rows run downwards: what turns left outside turns right
@@ -91,24 +91,18 @@ class Renderer:
         if not views:
             return []
         layout = pack([(view.camera.width, view.camera.height) for view in views])
-        target = self._sized(layout)
         pieces = self._upload([view.instances for view in views])
         shadows = self._draw_shadows(views, pieces)
-        target.draw.use()
-        target.draw.clear(viewport=(0, 0, layout.width, layout.height))
-        for view, mine, shadow, (x, y) in zip(views, pieces, shadows, layout.places, strict=True):
-            self._context.viewport = (x, y, view.camera.width, view.camera.height)
-            self._draw_view(view, mine, shadow)
-        images = target.read(layout.width, layout.height, (NEAR_M, FAR_M))
-        return [
-            _cut(images, x, y, view.camera.width, view.camera.height)
-            for view, (x, y) in zip(views, layout.places, strict=True)
-        ]
+        rgba = self._draw_colours(views, pieces, shadows, layout)
+        if not self._labels:
+            return [Picture(*piece) for piece in layout.cut(rgba)]
+        labels = self._draw_labels(views, pieces, layout)
+        return [Picture(*piece) for piece in layout.cut(rgba, *labels)]
 
     def close(self) -> None:
         """Free everything; call it in the renderer's thread."""
         self._enter()
-        for item in (self._target, self._shadows, self._programs, *self._textures):
+        for item in (self._colour, self._label, self._shadows, self._programs, *self._textures):
             if item is not None:
                 item.release()
         if "_noise" in self.__dict__:
@@ -120,7 +114,10 @@ class Renderer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         """Free everything."""
         self.close()
@@ -130,20 +127,11 @@ class Renderer:
             raise RuntimeError("a Renderer may be used only in the thread that made it")
         self._context.__enter__()  # another renderer of this thread may be current
 
-    def _sized(self, layout: Layout) -> Target:
-        if self._target is not None:
-            width, height = self._target.size
-            if layout.width <= width and layout.height <= height:
-                return self._target
-            self._target.release()
-            layout = Layout(max(width, layout.width), max(height, layout.height), [])
-        self._target = Target(self._context, (layout.width, layout.height), self._labels)
-        return self._target
-
     @cached_property
     def _noise(self) -> Any:
         volume = noise_volume()
-        texture = self._context.texture3d(volume.shape[2::-1], 2, volume.tobytes())
+        depth, height, width, _ = volume.shape
+        texture = self._context.texture3d((width, height, depth), 2, volume.tobytes())
         texture.build_mipmaps()
         texture.filter = (self._context.LINEAR_MIPMAP_NEAREST, self._context.LINEAR)
         return texture
@@ -177,59 +165,98 @@ class Renderer:
 
     def _draw_shadows(
         self, views: Sequence[View], pieces: Sequence[Sequence[_Piece]]
-    ) -> list[Shadow | None]:
-        shadows: list[Shadow | None] = []
-        for view, mine in zip(views, pieces, strict=True):
-            casters = [p.instance.vertices for p in mine if p.instance.casts_shadow]
-            wanted = view.shadow_softness_m is not None and view.lights and casters
-            shadows.append(
-                fit_shadow(view.lights[0].direction, casters, self._shadow_texels)
-                if wanted
-                else None
-            )
-        if not any(shadows):
-            return shadows
-        if self._shadows is None or self._shadows.tiles < len(views):
-            if self._shadows is not None:
-                self._shadows.release()
-            self._shadows = ShadowMap(self._context, self._shadow_texels, len(views))
+    ) -> list[dict[str, Any] | None]:
+        """Draw the shadow maps; return each view's uniforms. Equal scenes share a map."""
+        keys = [_shadow_key(view) for view in views]
+        shadows: dict[Any, tuple[Shadow, Sequence[_Piece]]] = {}
+        for key, view, mine in zip(keys, views, pieces, strict=True):
+            casting = [piece for piece in mine if piece.instance.casts_shadow]
+            if key is None or key in shadows or not casting:
+                continue
+            places = [piece.instance.vertices for piece in casting]
+            softness = view.shadow_softness_m or 0.0
+            shadows[key] = fit_shadow(view.lights[0].direction, places, softness), casting
+        if not shadows:
+            return [None] * len(views)
+        layout = pack([(shadow.texels, shadow.texels) for shadow, _ in shadows.values()])
+        size = layout.grown(self._shadows)
+        if size is not None:
+            self._shadows = _replaced(self._shadows, ShadowMap(self._context, size))
+        assert self._shadows is not None
         ctx, program = self._context, self._programs.shadow
         self._shadows.draw.use()
-        ctx.enable_only(ctx.DEPTH_TEST)
-        used_rows = -(-len(views) // self._shadows.columns) * self._shadow_texels
-        width = self._shadows.texture.size[0]
-        self._shadows.draw.clear(viewport=(0, 0, width, used_rows))
-        for number, (shadow, mine) in enumerate(zip(shadows, pieces, strict=True)):
-            if shadow is None:
-                continue
-            x, y = self._shadows.place(number)
-            ctx.viewport = (x, y, self._shadow_texels, self._shadow_texels)
+        self._shadows.draw.clear(viewport=(0, 0, layout.width, layout.height))
+        uniforms = {}
+        for (key, (shadow, casters)), place in zip(shadows.items(), layout.places, strict=True):
+            ctx.viewport = (*place, shadow.texels, shadow.texels)
             program.set("clip_from_world", columns(shadow.clip_from_world))
-            shadow.locate(x, y, self._shadows.texture.size)
-            for piece in mine:
-                if piece.instance.casts_shadow:
-                    program.draw(piece.first, piece.count)
-        return shadows
+            for piece in casters:
+                self._cull(piece.instance.material)
+                program.draw(piece.first, piece.count)
+            uniforms[key] = shadow.uniforms(place, self._shadows.size)
+        return [uniforms.get(key) for key in keys]
 
-    def _draw_view(self, view: View, pieces: Sequence[_Piece], shadow: Shadow | None) -> None:
+    def _draw_colours(
+        self,
+        views: Sequence[View],
+        pieces: Sequence[Sequence[_Piece]],
+        shadows: Sequence[dict[str, Any] | None],
+        layout: Layout,
+    ) -> NDArray[np.uint8]:
+        size = layout.grown(self._colour)
+        if size is not None:
+            self._colour = _replaced(self._colour, ColourTarget(self._context, size, self._samples))
+        assert self._colour is not None
+        target = self._colour.draw
+        target.use()
+        target.clear(viewport=(0, 0, layout.width, layout.height))
+        for view, mine, shadow, (x, y) in zip(views, pieces, shadows, layout.places, strict=True):
+            self._context.viewport = (x, y, view.camera.width, view.camera.height)
+            self._draw_view(target, view, mine, shadow)
+        return self._colour.read(layout.width, layout.height)
+
+    def _draw_labels(
+        self, views: Sequence[View], pieces: Sequence[Sequence[_Piece]], layout: Layout
+    ) -> tuple[NDArray[Any], ...]:
+        size = layout.grown(self._label)
+        if size is not None:
+            self._label = _replaced(self._label, LabelTarget(self._context, size))
+        assert self._label is not None
+        ctx, program = self._context, self._programs.label
+        self._label.draw.use()
+        self._label.draw.clear(viewport=(0, 0, layout.width, layout.height))
+        for view, mine, (x, y) in zip(views, pieces, layout.places, strict=True):
+            ctx.viewport = (x, y, view.camera.width, view.camera.height)
+            program.set_all(view_uniforms(view))
+            for piece in mine:
+                if not piece.instance.material.wireframe:
+                    self._cull(piece.instance.material)
+                    program.set("number", piece.instance.number / 255)
+                    program.draw(piece.first, piece.count)
+        return self._label.read(layout.width, layout.height)
+
+    def _cull(self, material: Material) -> None:
         ctx = self._context
-        shared = lens_uniforms(view.camera) | {"depth_range": (NEAR_M, FAR_M)}
-        scene = shared | _scene_uniforms(view)
+        ctx.enable_only(ctx.DEPTH_TEST if material.double_sided else ctx.DEPTH_TEST | ctx.CULL_FACE)
+
+    def _draw_view(
+        self, target: Any, view: View, pieces: Sequence[_Piece], shadow: dict[str, Any] | None
+    ) -> None:
+        ctx = self._context
+        shared = view_uniforms(view)
+        scene = shared | light_uniforms(view)
         if shadow is not None and self._shadows is not None:
-            softness = view.shadow_softness_m or 0.0
-            scene |= shadow.uniforms(softness)
+            scene |= shadow
             self._shadows.texture.use(_SHADOW)
         prepared: set[int] = set()
         for piece in sorted(pieces, key=lambda p: p.instance.material.wireframe):
             material = piece.instance.material
-            program = self._programs.surface(material, shadow is not None)
+            program = self._programs.surface(material, len(view.lights), shadow is not None)
             if id(program) not in prepared:
                 prepared.add(id(program))
                 program.set_all(scene)
-            program.set_material(material, piece.instance.number)
-            ctx.enable_only(
-                ctx.DEPTH_TEST if material.double_sided else ctx.DEPTH_TEST | ctx.CULL_FACE
-            )
+            program.set_material(material)
+            self._cull(material)
             if material.texture is not None:
                 material.texture.use(_ALBEDO)
             if material.detail is not None:
@@ -242,32 +269,20 @@ class Renderer:
         if view.drawing is not None and view.drawing.points_px.size:
             ctx.enable_only(ctx.DEPTH_TEST | ctx.BLEND)
             ctx.blend_func = ctx.ONE, ctx.ONE_MINUS_SRC_ALPHA
+            target.depth_mask = False  # later marks go over earlier ones
             self._programs.draw_flat(view.drawing, shared)
+            target.depth_mask = True
 
 
-def _scene_uniforms(view: View) -> dict[str, Any]:
-    lights = list(view.lights)
-    if len(lights) > MAX_LIGHTS:
-        raise ValueError(f"{len(lights)} lights; at most {MAX_LIGHTS}")
-    directions = np.zeros((MAX_LIGHTS, 3))
-    colours = np.zeros((MAX_LIGHTS, 3))
-    for k, light in enumerate(lights):
-        directions[k] = np.array(light.direction) / np.linalg.norm(light.direction)
-        colours[k] = light.colour
-    rotation, shift = view.pose[:3, :3], view.pose[:3, 3]
-    return {
-        "pose": columns(view.pose),
-        "eye": tuple((-rotation.T @ shift).tolist()),
-        "ambient": [tuple(row) for row in np.asarray(view.ambient).tolist()],
-        "lights": len(lights),
-        "light_direction": [tuple(row) for row in directions.tolist()],
-        "light_colour": [tuple(row) for row in colours.tolist()],
-    }
+def _shadow_key(view: View) -> Any:
+    """Equal for views that can share a shadow map; None = no shadow."""
+    if view.shadow_softness_m is None or not view.lights:
+        return None
+    scene = tuple(id(i) for i in view.instances if i.casts_shadow)
+    return scene, view.lights[0].direction, view.shadow_softness_m
 
 
-def _cut(images: Sequence[Any], x: int, y: int, width: int, height: int) -> Picture:
-    parts = [image[y : y + height, x : x + width] for image in images]
-    if len(parts) == 1:
-        return Picture(parts[0])
-    rgba, labels, depth = parts
-    return Picture(rgba, labels[..., 0], labels[..., 1], depth)
+def _replaced(old: _Target | None, new: _Target) -> _Target:
+    if old is not None:
+        old.release()
+    return new

@@ -70,20 +70,26 @@ class Program:
         self.noisy = "noise_map" in self._members
 
     def set(self, name: str, value: Any) -> None:
-        """Set a uniform; one that the compiler has dropped is passed over."""
+        """Set a uniform: a number, a tuple for a vector or matrix, a list for an array.
+
+        What the compiler has dropped, be it only an array's tail, is passed over.
+        """
         member = self._members.get(name)
-        if member is not None:
-            member.value = value
+        if member is None:
+            return
+        if isinstance(value, list):
+            count = member.array_length
+            value = value[:count] if count > 1 else value[0]
+        member.value = value
 
     def set_all(self, values: Mapping[str, Any]) -> None:
         """Set uniforms by name."""
         for name, value in values.items():
             self.set(name, value)
 
-    def set_material(self, material: Material, number: int) -> None:
+    def set_material(self, material: Material) -> None:
         """Set what differs from instance to instance."""
         self.set("base", material.colour)
-        self.set("number", number / 255)
         self.set("opacity", material.opacity)
         self.set("pull", _WIRE_PULL if material.wireframe else 0.0)
         for name in (
@@ -120,21 +126,22 @@ class Programs:
     """All programs of a renderer; variants are compiled when first asked for."""
 
     def __init__(self, context: Any) -> None:
-        """Compile the shadow program."""
+        """Compile those without variants."""
         self._context = context
         self._buffers = Buffers(context)
         self._surfaces: dict[str, Program] = {}
         self.shadow = Program(
             context, self._buffers, shaders.SHADOW_VERTEX, shaders.SHADOW_FRAGMENT
         )
+        self.label = Program(context, self._buffers, shaders.LABEL_VERTEX, shaders.LABEL_FRAGMENT)
         self._flat: tuple[Any, Buffers] | None = None
 
     def upload(self, vertices: NDArray[np.void], indices: NDArray[np.uint32]) -> None:
         """Give the meshes of the next draw calls."""
         self._buffers.write(vertices, indices)
 
-    def surface(self, material: Material, shadow: bool) -> Program:
-        """The program for a material."""
+    def surface(self, material: Material, lights: int, shadow: bool) -> Program:
+        """The program for a material under so many lights."""
         noisy = any(material.mottle) or material.grain != 0
         detailed = material.detail is not None
         features = {
@@ -145,7 +152,8 @@ class Programs:
             "UNLIT": material.unlit,
             "SHADOW": shadow and not material.unlit,
         }
-        defines = "".join(f"#define {name}\n" for name, used in features.items() if used)
+        defines = f"#define LIGHTS {0 if material.unlit else lights}\n"
+        defines += "".join(f"#define {name}\n" for name, used in features.items() if used)
         if defines not in self._surfaces:
             self._surfaces[defines] = Program(
                 self._context,
@@ -180,7 +188,7 @@ class Programs:
 
     def release(self) -> None:
         """Free all programs and buffers."""
-        for program in (*self._surfaces.values(), self.shadow):
+        for program in (*self._surfaces.values(), self.shadow, self.label):
             program.release()
         if self._flat is not None:
             self._flat[0].release()

@@ -92,7 +92,9 @@ class Light:
     colour: Vector = (1.0, 1.0, 1.0)
 
 
-def ambient_light(sky: Vector, ground: Vector, up: Vector = (0.0, -1.0, 0.0)) -> NDArray[np.float64]:
+def ambient_light(
+    sky: Vector, ground: Vector, up: Vector = (0.0, -1.0, 0.0)
+) -> NDArray[np.float64]:
     """(9, 3) coefficients of an ambience that changes linearly from ``ground`` to ``sky``.
 
     The basis is 1, x, y, z, xy, yz, 3z²-1, xz, x²-y² of the normal, as in Ramamoorthi and
@@ -130,7 +132,7 @@ class View:
         pose: (4, 4) camera from world, rigid.
         lights: up to ``MAX_LIGHTS``; the first one casts the shadow.
         ambient: (9, 3), see ``ambient_light``.
-        shadow_softness_m: width of the shadow's edge; None = no shadow.
+        shadow_softness_m: width of the shadow's edge, finer = slower; None = no shadow.
         drawing: lines and marks.
     """
 
@@ -141,7 +143,7 @@ class View:
     ambient: NDArray[np.floating] = field(
         default_factory=lambda: ambient_light((0.35, 0.37, 0.4), (0.2, 0.18, 0.16))
     )
-    shadow_softness_m: float | None = 0.004
+    shadow_softness_m: float | None = 0.001
     drawing: Drawing | None = None
 
 
@@ -151,10 +153,10 @@ class Picture:
 
     Attributes:
         rgba: (h, w, 4) uint8, display values (sRGB) premultiplied with alpha = coverage.
-        instance: (h, w) uint8 number of what covers most of the pixel; 0 = nothing. None where
-            the renderer was made without labels; so are the next two.
+        instance: (h, w) uint8 number of what is seen at the pixel's centre; 0 = nothing. None
+            where the renderer was made without labels; so are the next two.
         part: (h, w) uint8 its part.
-        depth_m: (h, w) float32 distance along the optical axis of its nearest sample; inf = nothing.
+        depth_m: (h, w) float32 its distance along the optical axis; inf = nothing.
     """
 
     rgba: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""A ``Camera`` as the shaders' uniforms."""
+"""Cameras and lights as the shaders' uniforms."""
 
 from __future__ import annotations
 
@@ -8,28 +8,57 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand_recon_ros.camera import Camera
+from hand_recon_ros.rendering.gl.scene import MAX_LIGHTS, View
 
+NEAR_M, FAR_M = 0.02, 50.0
 _STRAIGHT, _POLYNOMIAL, _EQUIDISTANT = 0, 1, 2
 
 
-def lens_uniforms(camera: Camera) -> dict[str, Any]:
-    """Values of the uniforms ``K``, ``size``, ``model``, ``D``, ``tilt`` and ``max_radius``."""
+def view_uniforms(view: View) -> dict[str, Any]:
+    """What tells where a point of the world is seen: pose, lens and depth range."""
+    camera = view.camera
     coefficients = np.zeros(14)
     coefficients[: camera.D.size] = camera.D
+    K = camera.K.copy()
     if camera.D.size == 0:
         model, radius = _STRAIGHT, np.inf
     elif camera.model == "equidistant":
         model, radius = _EQUIDISTANT, _largest_radius(_equidistant(coefficients))
     else:
         model, radius = _POLYNOMIAL, _largest_radius(_polynomial(coefficients))
+    if model != _STRAIGHT:
+        K[0, 1] = 0.0  # OpenCV's lens models know no skew, see Camera.project
     return {
-        "K": columns(camera.K),
+        "pose": columns(view.pose),
+        "depth_range": (NEAR_M, FAR_M),
+        "K": columns(K),
         "size": (float(camera.width), float(camera.height)),
         "model": model,
         "D": coefficients[:12].tolist(),
         "tilt": columns(_tilt(coefficients[12], coefficients[13])),
         "max_radius": float(min(radius, 1e9)),
+    }
+
+
+def light_uniforms(view: View) -> dict[str, Any]:
+    """Lamps and ambience, and from where they are seen.
+
+    Raises:
+        ValueError: too many lamps.
+    """
+    if len(view.lights) > MAX_LIGHTS:
+        raise ValueError(f"{len(view.lights)} lights; at most {MAX_LIGHTS}")
+    directions = np.zeros((MAX_LIGHTS, 3))
+    colours = np.zeros((MAX_LIGHTS, 3))
+    for k, light in enumerate(view.lights):
+        directions[k] = np.array(light.direction) / np.linalg.norm(light.direction)
+        colours[k] = light.colour
+    rotation, shift = view.pose[:3, :3], view.pose[:3, 3]
+    return {
+        "eye": tuple((-rotation.T @ shift).tolist()),
+        "ambient": np.asarray(view.ambient).tolist(),
+        "light_direction": directions.tolist(),
+        "light_colour": colours.tolist(),
     }
 
 
