@@ -169,17 +169,19 @@ def _main_views(
 ) -> tuple[list[View], list[Box]]:
     """Views of those parts of the image where something is to be seen."""
     size = camera.width, camera.height
-    drawing = together(drawings)
-    boxes = [bounds(camera.project(i.vertices), _MARGIN_PX, size) for i in instances]
-    boxes += [bounds(flat.points_px, 0.0, size) for flat in drawings]
-    regions = merged(box for box in boxes if box is not None)
+    meshes = [(bounds(camera.project(i.vertices), _MARGIN_PX, size), i) for i in instances]
+    lines = [(bounds(d.points_px, 0.0, size), d) for d in drawings]
+    regions = merged(box for box, _ in (*meshes, *lines) if box is not None)
     views = []
-    for box in regions:
-        shifted = None
+    for region in regions:
+        # What lies elsewhere in the image would only cost time (and widen the shadow map).
+        near = [i for box, i in meshes if box is not None and box.touches(region)]
+        drawing = together([d for box, d in lines if box is not None and box.touches(region)])
         if drawing is not None:
-            shifted = replace(drawing, points_px=drawing.points_px - (box.left, box.top))
+            shift = (region.left, region.top)
+            drawing = replace(drawing, points_px=drawing.points_px - shift)
         views.append(
-            View(box.crop(camera), instances, lights=_LIGHTS, ambient=_AMBIENT, drawing=shifted)
+            View(region.crop(camera), near, lights=_LIGHTS, ambient=_AMBIENT, drawing=drawing)
         )
     return views, regions
 

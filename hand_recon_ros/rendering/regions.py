@@ -24,6 +24,15 @@ class Box(NamedTuple):
         """Number of pixels."""
         return (self.right - self.left) * (self.bottom - self.top)
 
+    def touches(self, other: Box) -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
     def of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """This part of an image, as a view of it."""
         return image[self.top : self.bottom, self.left : self.right]
@@ -57,16 +66,12 @@ def merged(boxes: Iterable[Box]) -> list[Box]:
         while changed:
             changed = False
             for other in result:
-                if _touch(box, other):
+                if box.touches(other):
                     result.remove(other)
                     box, changed = _union(box, other), True
                     break
         result.append(box)
     return result
-
-
-def _touch(a: Box, b: Box) -> bool:
-    return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
 
 
 def _union(a: Box, b: Box) -> Box:

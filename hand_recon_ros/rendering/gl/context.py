@@ -43,7 +43,7 @@ def create_context() -> moderngl.Context:
     problem: Exception | None = None
     forced = "GLCONTEXT_DEVICE_INDEX" in os.environ
     for index in range(1 if forced else _MAX_DEVICES):
-        options = {} if forced else {"device_index": index}
+        options: dict[str, Any] = {} if forced else {"device_index": index}
         try:
             context = moderngl.create_context(
                 standalone=True, require=330, backend="egl", **options

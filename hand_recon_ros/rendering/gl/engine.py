@@ -139,26 +139,25 @@ class Renderer:
     def _upload(self, scenes: Iterable[Sequence[Instance]]) -> list[list[_Piece]]:
         """Pack all meshes into one vertex and one index buffer.
 
-        An instance that several views show is packed once.
+        What several views or materials show is packed once.
         """
         vertices: list[NDArray[np.void]] = []
         indices: list[NDArray[np.uint32]] = []
-        known: dict[int, _Piece] = {}
+        known: dict[tuple[int, int, int], tuple[int, int]] = {}
         pieces: list[list[_Piece]] = []
-        base = first = 0
+        base = end = 0
         for scene in scenes:
             pieces.append([])
             for instance in scene:
-                piece = known.get(id(instance))
-                if piece is None:
+                key = id(instance.mesh), id(instance.vertices), id(instance.normals)
+                if key not in known:
                     packed = instance.mesh.packed(instance.vertices, instance.normals)
                     vertices.append(packed)
                     indices.append((instance.mesh.indices + np.uint32(base)).reshape(-1))
-                    piece = _Piece(instance, first, indices[-1].size)
-                    known[id(instance)] = piece
+                    known[key] = end, indices[-1].size
                     base += len(packed)
-                    first += piece.count
-                pieces[-1].append(piece)
+                    end += indices[-1].size
+                pieces[-1].append(_Piece(instance, *known[key]))
         if vertices:
             self._programs.upload(np.concatenate(vertices), np.concatenate(indices))
         return pieces

@@ -32,7 +32,7 @@ class Material:
             (0.45, 0.25, 0.2), else 0.
         mottle: colour change of the noise per channel, 0 = none, signed.
         grain: colour change of the fine noise.
-        noise_frequency: periods of the noise texture a metre.
+        noise_frequency: periods of the noise texture a metre; a period holds 64 grains.
         noise_shift: moves the noise, so that instances differ.
         rim: darkens the outline, 0..1, so that fingers stand out.
         unlit: shows the colour as it is.

@@ -148,8 +148,8 @@ void main() {
 #endif
 #ifdef NOISE
     vec3 at = v_anchor * noise_frequency + noise_shift;
-    float coarse = texture(noise_map, at).r - 0.5;
-    float fine = texture(noise_map, at * 5.3).g - 0.5;
+    vec2 noise = texture(noise_map, at).rg - 0.5;
+    float coarse = noise.r, fine = noise.g;
     albedo *= max(1 + 2 * (mottle * coarse + grain * fine), 0);
     height += bump * fine;
 #endif

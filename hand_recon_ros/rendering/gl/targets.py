@@ -70,7 +70,7 @@ def _pixels(
     source: Any, size: tuple[int, int], attachment: int, channels: int, dtype: type
 ) -> NDArray[Any]:
     width, height = size
-    result = np.empty((height, width, channels), dtype)
+    result: NDArray[Any] = np.empty((height, width, channels), dtype)
     finish_drawing()
     kind = "f4" if dtype is np.float32 else "f1"
     source.read_into(
