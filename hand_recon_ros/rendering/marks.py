@@ -36,7 +36,7 @@ def draw_skeleton(
     # OpenCV draws with 32-bit fixed point: points far outside would wrap round.
     good = np.isfinite(points_px).all(axis=1)
     good &= (np.abs(np.where(good[:, None], points_px, 0)) < 2 * max(canvas.shape)).all(axis=1)
-    places = np.round(np.where(good[:, None], points_px, 0) * 2**_SHIFT).astype(int).tolist()
+    places = np.round(np.where(good[:, None], points_px, 0) * 2**_SHIFT).astype(np.int32)
     colours = np.tile(SIDE_COLOURS[hand.side], (NUM_JOINTS, 1))
     colours[list(TIPS)] = TIP_COLOUR
     seen = hand.joint_confidence if hand.state == "tracked" else np.zeros(NUM_JOINTS)
@@ -44,15 +44,14 @@ def draw_skeleton(
     thin = max(round(2 * scale), 1)
     wide = thin + 2
     small = round(3.0 * scale * 2**_SHIFT)
-    bones = [(places[a], places[b]) for a, b in BONES if good[a] and good[b]]
-    for start, end in bones:
-        cv2.line(canvas, start, end, _OUTLINE, wide, cv2.LINE_AA, _SHIFT)
-    for start, end in bones:
-        cv2.line(canvas, start, end, _BONE, thin, cv2.LINE_AA, _SHIFT)
+    bones = [places[[a, b]] for a, b in BONES if good[a] and good[b]]
+    cv2.polylines(canvas, bones, False, _OUTLINE, wide, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(canvas, bones, False, _BONE, thin, cv2.LINE_AA, _SHIFT)
+    rim = small + round(1.2 * 2**_SHIFT)
     for joint in np.flatnonzero(good):
-        rim = small + round(1.2 * 2**_SHIFT)
-        cv2.circle(canvas, places[joint], rim, _OUTLINE, -1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(canvas, places[joint], small, tints[joint], -1, cv2.LINE_AA, _SHIFT)
+        at = places[joint].tolist()
+        cv2.circle(canvas, at, rim, _OUTLINE, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, at, small, tints[joint], -1, cv2.LINE_AA, _SHIFT)
 
 
 def draw_label(canvas: NDArray[np.uint8], hand: Hand) -> None:

@@ -41,6 +41,8 @@ _AMBIENT = ambient_light((0.38, 0.4, 0.44), (0.2, 0.18, 0.17), up=(0.3, -0.8, -0
 _PREDICTED = 0.5
 """Share of the opacity that a hand has while it is only predicted."""
 _MARGIN_PX = 4.0
+_MAX_PIXELS = 70_000
+"""A processor draws larger regions more coarsely: some 100 pictures a second are worth more."""
 _SKIN = Material(
     roughness=0.45,
     specular=0.028,
@@ -61,7 +63,7 @@ class GlOverlay:
         """Make the context, meshes and textures."""
         self._config = config
         self._styles = config.style_set
-        self._renderer = Renderer(labels=False, samples=0)
+        self._renderer = Renderer(labels=False, samples=None)
         self._meshes: dict[Side, Mesh] = {side: hand_mesh(m) for side, m in models.items()}
         self._skins = self._dress(models) if "textured" in self._styles else {}
         self._trails = Trails(config.trail_length)
@@ -91,7 +93,7 @@ class GlOverlay:
         instances = [i for hand in frame.hands for i in self._surface(hand, meshes)]
         ahead = Viewpoint(frame.camera, np.eye(4))
         figures = _trails_of(far_to_near, paths, ahead, scale)
-        views, boxes = _main_views(frame.camera, instances, figures)
+        views, boxes = self._main_views(frame.camera, instances, figures)
         panel: Panel | None = None
         if "side_view" in self._styles:
             panel = self._side_view.panel(frame, canvas.shape[1], canvas.shape[0])
@@ -143,6 +145,28 @@ class GlOverlay:
             result.append(Instance(mesh, vertices, wire, 1, normals, casts_shadow=False))
         return result
 
+    def _main_views(
+        self, camera: Camera, instances: list[Instance], drawings: list[Drawing]
+    ) -> tuple[list[View], list[Box]]:
+        """Views of those parts of the image where something is to be seen."""
+        size = camera.width, camera.height
+        meshes = [(bounds(camera.project(i.vertices), _MARGIN_PX, size), i) for i in instances]
+        lines = [(bounds(d.points_px, 0.0, size), d) for d in drawings]
+        regions = merged(box for box, _ in (*meshes, *lines) if box is not None)
+        scale = 1.0
+        if self._renderer.software and regions:
+            scale = min(1.0, (_MAX_PIXELS / sum(box.area for box in regions)) ** 0.5)
+        views = []
+        for region in regions:
+            # What lies elsewhere in the image would only cost time (and widen the shadow map).
+            near = [i for box, i in meshes if box is not None and box.touches(region)]
+            drawing = together([d for box, d in lines if box is not None and box.touches(region)])
+            if drawing is not None:
+                drawing = replace(drawing, points_px=region.places(drawing.points_px, scale))
+            own = region.crop(camera, scale)
+            views.append(View(own, near, lights=_LIGHTS, ambient=_AMBIENT, drawing=drawing))
+        return views, regions
+
     def _dress(self, models: Mapping[Side, HandModelData]) -> dict[Side, Material]:
         path = self._config.texture
         users = self._renderer.texture(load_texture(path)) if path else None
@@ -162,28 +186,6 @@ def _trails_of(
         if hand.track_id in paths
         for figure in trails(hand, paths[hand.track_id], viewpoint, scale)
     ]
-
-
-def _main_views(
-    camera: Camera, instances: list[Instance], drawings: list[Drawing]
-) -> tuple[list[View], list[Box]]:
-    """Views of those parts of the image where something is to be seen."""
-    size = camera.width, camera.height
-    meshes = [(bounds(camera.project(i.vertices), _MARGIN_PX, size), i) for i in instances]
-    lines = [(bounds(d.points_px, 0.0, size), d) for d in drawings]
-    regions = merged(box for box, _ in (*meshes, *lines) if box is not None)
-    views = []
-    for region in regions:
-        # What lies elsewhere in the image would only cost time (and widen the shadow map).
-        near = [i for box, i in meshes if box is not None and box.touches(region)]
-        drawing = together([d for box, d in lines if box is not None and box.touches(region)])
-        if drawing is not None:
-            shift = (region.left, region.top)
-            drawing = replace(drawing, points_px=drawing.points_px - shift)
-        views.append(
-            View(region.crop(camera), near, lights=_LIGHTS, ambient=_AMBIENT, drawing=drawing)
-        )
-    return views, regions
 
 
 def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) -> View:
@@ -206,6 +208,9 @@ def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) 
 def _blend(area: NDArray[np.uint8], picture: Picture) -> None:
     """Lay a premultiplied picture over a part of the image, in place; exact where it is empty."""
     rgba = _smooth_outline(picture.rgba)
+    height, width = area.shape[:2]
+    if rgba.shape[:2] != (height, width):
+        rgba = np.asarray(cv2.resize(rgba, (width, height)), np.uint8)
     behind = cv2.bitwise_not(rgba[..., 3])
     kept = cv2.multiply(area, cv2.merge([behind, behind, behind]), scale=1 / 255)
     cv2.add(kept, cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), dst=area)

@@ -37,12 +37,25 @@ class Box(NamedTuple):
         """This part of an image, as a view of it."""
         return image[self.top : self.bottom, self.left : self.right]
 
-    def crop(self, camera: Camera) -> Camera:
-        """The camera of this part of its image."""
+    def scaled(self, scale: float) -> tuple[int, int]:
+        """Width and height of a picture of this part that is ``scale`` times as fine."""
+        width, height = self.right - self.left, self.bottom - self.top
+        return max(round(width * scale), 1), max(round(height * scale), 1)
+
+    def places(self, points_px: NDArray[np.floating], scale: float) -> NDArray[np.floating]:
+        """Take pixels (..., 2) of the image to pixels of that picture (both count centres)."""
+        size = np.array(self.scaled(scale))
+        factor = size / (self.right - self.left, self.bottom - self.top)
+        return np.asarray((points_px + 0.5 - (self.left, self.top)) * factor - 0.5)
+
+    def crop(self, camera: Camera, scale: float) -> Camera:
+        """The camera of that picture."""
+        width, height = self.scaled(scale)
         K = camera.K.copy()
-        K[:2, 2] -= self.left, self.top
-        size = self.right - self.left, self.bottom - self.top
-        return Camera(*size, K, camera.D, camera.model, camera.assumed)
+        K[:2, 2] = self.places(K[:2, 2], scale)
+        K[0, :2] *= width / (self.right - self.left)
+        K[1, 1] *= height / (self.bottom - self.top)
+        return Camera(width, height, K, camera.D, camera.model, camera.assumed)
 
 
 def bounds(points_px: NDArray[np.floating], margin: float, size: tuple[int, int]) -> Box | None:

@@ -20,7 +20,7 @@ _FROM_THE_SIDE = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
 _FOV_DEG = 24.0
 _SHARE, _ASPECT, _MARGIN = 0.34, 1.15, 0.02
 """Height of the panel against the image's, its width against its height, gap to the border."""
-_MIN_SPAN_M = 0.3
+_MIN_SPAN_M = 0.22
 _FOLLOW = 0.15
 """How quickly the panel follows the hands, share a frame."""
 _GRID_M = 0.1

@@ -43,17 +43,15 @@ def create_context() -> moderngl.Context:
     problem: Exception | None = None
     forced = "GLCONTEXT_DEVICE_INDEX" in os.environ
     for index in range(1 if forced else _MAX_DEVICES):
-        options: dict[str, Any] = {} if forced else {"device_index": index}
+        options: dict[str, Any] = {"backend": "egl"} | ({} if forced else {"device_index": index})
         try:
-            context = moderngl.create_context(
-                standalone=True, require=330, backend="egl", **options
-            )
+            context = moderngl.create_context(standalone=True, require=330, **options)
         except Exception as error:  # ImportError without libEGL, plain Exception from the driver
             problem = problem or error
             if "device index" in str(error):
                 break  # past the last device
             continue
-        if not _SOFTWARE.search(context.info["GL_RENDERER"]):
+        if not is_software(context):
             if software is not None:
                 software.release()
                 context.__enter__()  # releasing the other one left none current
@@ -66,6 +64,11 @@ def create_context() -> moderngl.Context:
     if software is None:
         raise RendererUnavailableError(f"OpenGL on EGL is missing ({problem}): {_REMEDY}")
     return software
+
+
+def is_software(context: moderngl.Context) -> bool:
+    """Whether a processor draws."""
+    return _SOFTWARE.search(context.info["GL_RENDERER"]) is not None
 
 
 def finish_drawing() -> None:

@@ -61,9 +61,8 @@ def fit_shadow(
     right = np.cross(helper, forward)
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(forward, right), forward])
-    seen = [points @ axes.T for points in casters]
-    low = np.min([points.min(axis=0) for points in seen], axis=0)
-    high = np.max([points.max(axis=0) for points in seen], axis=0)
+    seen = np.concatenate(casters) @ axes.T
+    low, high = seen.min(axis=0), seen.max(axis=0)
     extent = float((high - low)[:2].max()) + 1e-6
     wanted = extent / max(softness_m, 1e-6) + 2 * _BORDER_TEXELS
     texels = int(np.clip(np.ceil(wanted), MIN_TEXELS, MAX_TEXELS))
