@@ -19,10 +19,10 @@ _ANCHORS = (
         [
             (240, 200, 180),
             (226, 178, 150),
-            (206, 152, 120),
-            (172, 115, 82),
-            (120, 76, 54),
-            (72, 46, 36),
+            (206, 158, 132),
+            (170, 122, 96),
+            (136, 96, 76),
+            (96, 69, 57),
         ]
     )
     / 255.0
@@ -44,12 +44,14 @@ class SkinLook:
         texture: (S, S, 3) uint8 sRGB.
         wrap: how far light bleeds past the shadow's edge, per channel.
         mottle: blotchiness per channel.
+        brightness: mean reflectance of the back, linear, 0..1.
     """
 
     tone: str
     texture: NDArray[np.uint8]
     wrap: tuple[float, float, float]
     mottle: tuple[float, float, float]
+    brightness: float
 
 
 def draw_skin(
@@ -68,23 +70,24 @@ def draw_skin(
     palm = base + (0.15 + 0.5 * darkness) * rng.uniform(0.6, 1.1) * (_PALM_TARGET - base)
     colour = base + maps.palmar[..., None] * (palm - base)
     colour = colour + maps.pads[..., None] * rng.uniform(0, 1.3) * np.array([0.03, -0.04, -0.03])
-    flush = rng.uniform(0, 1.2) * np.array([-0.02 - 0.1 * darkness, -0.07, -0.06])
+    flush = rng.uniform(0, 1.2) * np.array([-0.01 - 0.05 * darkness, -0.05, -0.04])
     colour += maps.flush[..., None] * flush
     shade = np.ones(maps.palmar.shape, np.float32)
-    shade -= rng.uniform(0.08, 0.4) * maps.lines
+    shade -= rng.uniform(0.03, 0.24) * maps.lines
     shade -= rng.uniform(0.05, 0.3) * maps.folds
-    shade -= rng.uniform(0.05, 0.45) * maps.wrinkles
+    shade -= rng.uniform(0.03, 0.22) * maps.wrinkles
     shade += rng.uniform(0.0, 0.06) * maps.tendons
     colour *= 1 + (shade[..., None] - 1) * np.array([0.8, 1.0, 1.0])
     colour = _spots(colour, layout, maps, rng, darkness)
     colour = _nails(colour, maps, rng, palm)
-    colour[:_CORNER, :_CORNER] = 0.85 * base + 0.15 * palm
+    colour[:_CORNER, :_CORNER] = base
     strength = rng.uniform(0.03, 0.16)
     return SkinLook(
         tone=tone,
         texture=(np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8),
         wrap=tuple((rng.uniform(0.7, 1.2) * np.array([0.42, 0.24, 0.18])).tolist()),
         mottle=(0.45 * strength, strength, 0.9 * strength),
+        brightness=float((base**2.2).mean()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -93,10 +93,9 @@ def turned(sample: Sample, angle: float, scale: float, models: dict[Side, HandMo
     matrix = np.column_stack([linear, shift])
     size = (width, height)
 
-    def nearest(mask: NDArray[np.generic], border: float) -> NDArray[np.generic]:
-        return np.asarray(
-            cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST, borderValue=border)
-        )
+    def nearest(mask: NDArray[Any], border: float) -> NDArray[Any]:
+        how = cv2.INTER_NEAREST
+        return np.asarray(cv2.warpAffine(mask, matrix, size, flags=how, borderValue=[border]))
 
     camera = turned_camera(sample.camera, rotation, scale, shift, width)
     image = cv2.warpAffine(

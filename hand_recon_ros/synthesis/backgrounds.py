@@ -93,7 +93,8 @@ def _cut(source: Picture, size: int, rng: np.random.Generator) -> Picture:
         borderMode=cv2.BORDER_REFLECT,
     )
     gain = rng.uniform(0.7, 1.2) * rng.uniform(0.92, 1.08, 3)
-    return np.asarray(cv2.multiply(picture, (*gain.tolist(), 0.0)), dtype=np.uint8)
+    table = np.clip(np.arange(256)[:, None] * gain + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(picture, table[None]), dtype=np.uint8)
 
 
 def _wall(size: int, rng: np.random.Generator) -> Picture:
@@ -121,7 +122,8 @@ def _clutter(rng: np.random.Generator) -> Picture:
     for _ in range(int(rng.integers(12, 60))):
         _thing(picture, rng)
         if rng.random() < 0.06:
-            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 4.0))
+            blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 4.0))
+            picture = np.asarray(blurred, dtype=np.uint8)
     noise = rng.normal(0, rng.uniform(0, 6), (_SIZE, _SIZE, 1))
     return np.asarray(np.clip(picture + noise, 0, 255), dtype=np.uint8)
 

@@ -31,21 +31,22 @@ class CameraEffects:
         self._noise = [fine.astype(np.float32), (soft / soft.std()).astype(np.float32)]
         self._grey_share = grey_share
 
-    def apply(self, image: Picture, rng: np.random.Generator) -> Picture:
-        """A camera's picture (H, W, 3) uint8 of a clean one."""
+    def apply(self, image: Picture, rng: np.random.Generator) -> tuple[Picture, bool]:
+        """A camera's picture (H, W, 3) uint8 of a clean one, and whether it is grey."""
         image = _blurred(image, rng)
         image = self._noisy(_exposed(image, rng), rng)
-        if rng.random() < self._grey_share:
-            grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-            image = np.repeat(grey[..., None], 3, axis=2)
-        if rng.random() < 0.5:
-            quality = int(rng.uniform(25, 95))
+        grey = bool(rng.random() < self._grey_share)
+        if grey:
+            one = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            image = np.asarray(cv2.cvtColor(one, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+        if rng.random() < 0.4:
+            quality = int(rng.uniform(30, 95))
             _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
             image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), dtype=np.uint8)
-        return image
+        return image, grey
 
     def _noisy(self, image: Picture, rng: np.random.Generator) -> Picture:
-        strength = float(rng.choice([0.0, 1.0], p=[0.15, 0.85]) * rng.gamma(1.5, 2.0))
+        strength = float(rng.choice([0.0, 1.0], p=[0.15, 0.85]) * rng.gamma(1.5, 1.3))
         if strength < 0.3:
             return image
         height, width = image.shape[:2]
@@ -56,10 +57,9 @@ class CameraEffects:
         x = int(rng.integers(tile.shape[1] - width + 1))
         window = tile[y : y + height, x : x + width]
         if rng.random() < 0.35:  # luminance only
-            window = np.repeat(window[..., :1], 3, axis=2)
-        return np.asarray(cv2.addWeighted(
-            image.astype(np.float32), 1.0, window, min(strength, 14.0), 0.5
-        ).clip(0, 255), dtype=np.uint8)  # fmt: skip
+            window = cv2.cvtColor(cv2.extractChannel(window, 0), cv2.COLOR_GRAY2RGB)
+        noisy = cv2.scaleAdd(window, min(strength, 9.0), image.astype(np.float32))
+        return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
 
 
 def _blurred(image: Picture, rng: np.random.Generator) -> Picture:
@@ -101,7 +101,7 @@ def motion_kernel(length: float, direction: float) -> NDArray[np.float32]:
 
 def _exposed(image: Picture, rng: np.random.Generator) -> Picture:
     """Exposure, white balance, contrast and tone curve as one table a channel."""
-    gain = np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.05, 3))
+    gain = np.exp(rng.normal(-0.03, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
     gamma = np.exp(rng.normal(0, 0.12))
     contrast = np.exp(rng.normal(0, 0.12))
     lift = rng.normal(0, 0.02)

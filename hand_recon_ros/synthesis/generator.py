@@ -138,8 +138,9 @@ class SampleFactory:
         hands = cast.placer.draw(kind, rng)
         look, skin = cast.skin(int(rng.integers(_PEOPLE)))
         shift = rng.uniform(0, 1, 3)
+        coarse = bool(rng.random() < c.coarse_share)
         instances = [
-            _hand_instance(hand, k + 1, cast, look, skin, shift, rng)
+            _hand_instance(hand, k + 1, cast, look, skin, shift, coarse, rng)
             for k, hand in enumerate(hands)
         ]
         for hand in hands:
@@ -166,7 +167,7 @@ class SampleFactory:
         c = self._config
         point = draw_viewpoint(hands, c.size, c.cut_share, rng)
         background = self._backgrounds.draw(c.size, rng)
-        lights, ambient = draw_lights(point.pose[:3, :3], background.image, rng)
+        lights, ambient = draw_lights(point.pose[:3, :3], background.image, look.brightness, rng)
         hidden = bool(rng.random() < c.occluder_share)
         shown = list(instances)
         if hidden:
@@ -200,8 +201,9 @@ class SampleFactory:
             take = straight_take(wide, camera, pose, c.size)
         background = self._backgrounds.draw(c.size, rng) if number else plan.background
         image = over(take.picture.rgba, background.image)
+        grey = False
         if c.effects:
-            image = self._effects.apply(image, rng)
+            image, grey = self._effects.apply(image, rng)
         instance, part = masks(take.picture)
         hands = tuple(
             hand_label(hand, k + 1, take.camera, take.pose, take.picture, plan.tone)
@@ -209,7 +211,7 @@ class SampleFactory:
         )
         assert take.picture.depth_m is not None
         depth = np.where(take.picture.depth_m > 0, take.picture.depth_m, np.inf)
-        meta = {**plan.meta, "background": background.kind, "take": number}
+        meta = {**plan.meta, "background": background.kind, "take": number, "grey": grey}
         sample = Sample(image, take.camera, hands, instance, part, depth, meta)
         return mirrored(sample) if number and rng.random() < _MIRRORED_SHARE else sample
 
@@ -228,6 +230,9 @@ class _Cast:
         models: dict[Side, HandModelData] = {"right": right, "left": right.mirrored()}
         self.placer = Placer(HandSource(right, recorded, config.poses), models)
         self.bodies: dict[Side, SmoothHand] = {s: SmoothHand(m) for s, m in models.items()}
+        self.coarse: dict[Side, SmoothHand] = {
+            s: SmoothHand(m, smooth=False) for s, m in models.items()
+        }
         layout = skin_layout(right)
         maps = skin_maps(layout)
         self.detail = renderer.texture(skin_detail(maps))
@@ -246,25 +251,26 @@ def _hand_instance(
     look: SkinLook,
     skin: Any,
     shift: Array,
+    coarse: bool,
     rng: np.random.Generator,
 ) -> Instance:
-    body = cast.bodies[placed.side]
+    body = (cast.coarse if coarse else cast.bodies)[placed.side]
     vertices = body.vertices(placed.vertices, placed.rotation, placed.to_elbow)
     red, green, blue = shift.tolist()
     material = Material(
         texture=skin,
         detail=cast.detail,
-        bump=float(rng.uniform(0.0, 0.0012)),
-        roughness=float(rng.uniform(0.38, 0.62)),
+        bump=float(rng.uniform(0.0, 0.0005)),
+        roughness=float(rng.uniform(0.33, 0.62)),
         specular=0.028,
         wrap=look.wrap,
         mottle=look.mottle,
-        grain=float(rng.uniform(0.0, 0.06)),
+        grain=float(rng.uniform(0.0, 0.045)),
         noise_frequency=float(rng.uniform(8, 22)),
         noise_shift=(red, green, blue),
         rim=float(rng.uniform(0.0, 0.4)),
     )
-    return Instance(body.mesh, vertices, material, number)
+    return Instance(body.shaded_mesh(placed.vertices), vertices, material, number)
 
 
 @dataclass(frozen=True)
@@ -280,6 +286,6 @@ class _Planned:
 
 def over(rgba: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Premultiplied RGBA (H, W, 4) over a picture (H, W, 3)."""
-    rest = cv2.merge([cv2.bitwise_not(np.ascontiguousarray(rgba[..., 3]))] * 3)
+    rest = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(rgba, 3)), cv2.COLOR_GRAY2RGB)
     behind = cv2.multiply(background, rest, scale=1 / 255)
-    return np.asarray(cv2.add(np.ascontiguousarray(rgba[..., :3]), behind), dtype=np.uint8)
+    return np.asarray(cv2.add(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), behind), dtype=np.uint8)

@@ -65,6 +65,7 @@ def visible_joints(
         picture: with labels.
     """
     assert picture.instance is not None
+    assert picture.part is not None
     assert picture.depth_m is not None
     inset = joints_px.copy()
     inset[_TIPS] += _INSET * (joints_px[_TIPS - 1] - joints_px[_TIPS])

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from hand_recon_ros.rendering.gl.scene import Light
 from hand_recon_ros.synthesis.backgrounds import Picture
 from hand_recon_ros.types import Array
 
+_MIDDLE_SKIN: Final = 0.24
+"""Linear reflectance that is exposed as it is."""
+
 
 def draw_lights(
-    rotation: Array, background: Picture, rng: np.random.Generator
+    rotation: Array, background: Picture, skin: float, rng: np.random.Generator
 ) -> tuple[list[Light], Array]:
     """One to three lamps, the first with shadow, and the ambience (9, 3).
 
     The ambience comes from the picture behind: what is bright and coloured there lights the
-    hands from that side. Together they light a white surface about fully.
+    hands from that side.
 
     Args:
         rotation: (3, 3) camera from scene; lights are told in the scene's axes.
         background: (H, W, 3) uint8.
+        skin: mean reflectance of the hands, linear, 0..1.
         rng: source of randomness.
     """
     key_share = rng.beta(2.2, 1.6)
-    level = np.exp(rng.normal(-0.02, 0.25))
     directions = [_above(rng, 0.8)] + [_above(rng, 0.1) for _ in range(int(rng.integers(0, 3)))]
-    strengths = [0.95 * key_share * level]
-    strengths += [rng.uniform(0.05, 0.35) * level for _ in directions[1:]]
+    strengths = np.array([key_share, *rng.uniform(0.05, 0.3, len(directions) - 1)])
+    surroundings = _surroundings(background, rng) * (1.05 - 0.75 * key_share)
+    # A camera exposes for what it sees: half of the skin's darkness is made up for.
+    total = float(surroundings[0].mean()) + 0.6 * strengths[0] + 0.4 * strengths[1:].sum()
+    level = np.exp(rng.normal(0, 0.16)) * np.sqrt(_MIDDLE_SKIN / max(skin, 0.02)) / total
     lights = []
-    for direction, strength in zip(directions, strengths, strict=True):
-        colour = strength * _white_of(rng.normal(5200, 1300))
+    for direction, strength in zip(directions, strengths.tolist(), strict=True):
+        colour = level * strength * _white_of(rng.normal(6100, 1200))
         to_lamp = rotation.T @ direction
         lights.append(Light(tuple(to_lamp.tolist()), tuple(colour.tolist())))
-    coefficients = _surroundings(background, rng)
-    coefficients *= (1.05 - 0.75 * key_share) * level
+    coefficients = level * surroundings
     ambient = np.zeros((9, 3))
     ambient[0] = coefficients[0]
     ambient[1:4] = rotation.T @ coefficients[1:4]
@@ -53,9 +60,9 @@ def _above(rng: np.random.Generator, least_share: float) -> Array:
 
 
 def _white_of(kelvin: float) -> Array:
-    """(3,) linear RGB of a lamp, green 1; a fit to the black body between 2500 and 9000 K."""
+    """(3,) linear RGB of a lamp, green 1; after a camera's white balance."""
     k = np.clip(kelvin, 2600, 9000) / 6500
-    return np.array([np.clip(k**-0.75, 0.75, 1.7), 1.0, np.clip(k**1.05, 0.38, 1.3)])
+    return np.array([k**-0.55, 1.0, k**0.8])
 
 
 def _surroundings(background: Picture, rng: np.random.Generator) -> Array:

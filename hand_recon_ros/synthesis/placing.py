@@ -195,7 +195,7 @@ class Placer:
     def _placed(
         self, side: Side, rotation: Array, position: Array, rng: np.random.Generator
     ) -> PlacedHand:
-        flexion = float(np.clip(rng.normal(-0.1, 0.35), -1.1, 1.1))
+        flexion = float(np.clip(rng.normal(-0.08, 0.28), -1.0, 1.0))
         deviation = float(np.clip(rng.normal(0, 0.14), -0.4, 0.35))
         return place(self._source.draw(rng), side, rotation, position, (flexion, deviation))
 

@@ -27,6 +27,8 @@ class SynthesisConfig:
         cut_share: share of pictures that cut the hands off at the border.
         grey_share: share of pictures without colour.
         second_mesh_share: share of hands drawn with the second mesh, where it is installed.
+        coarse_share: share of scenes drawn with the model's own triangles instead of the smooth
+            surface; they take half the time.
         effects: whether the camera's effects are applied.
         data_dir: folder with ``motion`` and ``photos/backgrounds``; parts may be missing.
         second_mesh: folder of the npm package ``@webxr-input-profiles/assets``; missing = unused.
@@ -38,12 +40,13 @@ class SynthesisConfig:
     )
     poses: dict[str, float] = field(default_factory=lambda: dict(POSE_KINDS))
     views_per_scene: int = 3
-    takes_per_view: int = 3
+    takes_per_view: int = 4
     held_share: float = 0.5
     occluder_share: float = 0.1
     cut_share: float = 0.12
     grey_share: float = 0.08
     second_mesh_share: float = 0.15
+    coarse_share: float = 0.5
     effects: bool = True
     data_dir: Path = DEFAULT_DATA
     second_mesh: Path = Path("node_modules/@webxr-input-profiles/assets")
@@ -59,7 +62,7 @@ class SynthesisConfig:
         for name in ("views_per_scene", "takes_per_view"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("held_share", "occluder_share", "cut_share", "grey_share"):
+        for name in ("held_share", "occluder_share", "cut_share", "grey_share", "coarse_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be within 0..1")
         for name in ("scenes", "poses"):

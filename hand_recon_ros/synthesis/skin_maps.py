@@ -26,6 +26,7 @@ PX_PER_M: Final = 3000.0
 HALF_WIDTH_M: Final = (0.0095, 0.0085, 0.0088, 0.0083, 0.0072)
 """Half a finger's breadth, thumb first."""
 _MARGIN_M = 0.02
+_FADE_M = 0.015
 _SHIFT = 4
 
 
@@ -49,11 +50,11 @@ class SkinLayout:
 
     def take(self, flat_picture: Map) -> Map:
         """A flat picture (h, w[, c]) laid into the texture (S, S[, c])."""
-        return np.asarray(
-            cv2.remap(
-                flat_picture, self.flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-            )
+        column, row = cv2.split(self.flat)
+        taken = cv2.remap(
+            flat_picture, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
+        return np.asarray(taken, dtype=np.float32)
 
 
 def skin_layout(model: HandModelData) -> SkinLayout:
@@ -73,10 +74,18 @@ def skin_layout(model: HandModelData) -> SkinLayout:
     return SkinLayout(
         rest=rest,
         flat=((rest[..., [0, 2]] - corner) * PX_PER_M).astype(np.float32),
-        palmar=(1.0 / (1.0 + np.exp(8.0 * (at_texels[..., 4] + 0.15)))).astype(np.float32),
+        palmar=_palm_side(model, rest, at_texels[..., 4]),
         joints=(ground[list(MANO_TO_JOINTS)][:, [0, 2]] - corner) * PX_PER_M,
         shape=(height, width),
     )
+
+
+def _palm_side(model: HandModelData, rest: Map, upwards: Map) -> Map:
+    """1 on the palm side, fading out where the forearm begins."""
+    wrist = float((model.j_regressor[0] @ model.v_template)[0])
+    end = float(model.v_template[model.wrist_loop, 0].min())
+    fade = np.clip((end - rest[..., 0]) / max(end - wrist + _FADE_M, 1e-3), 0, 1)
+    return (fade / (1.0 + np.exp(8.0 * (upwards + 0.15)))).astype(np.float32)
 
 
 def _rasterised(uv: Array, uv_faces: NDArray[np.integer], values: Array) -> Map:

@@ -19,7 +19,7 @@ from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.synthesis.augment import turned_camera
 from hand_recon_ros.types import Array
 
-WIDER: Final = 1.3
+WIDER: Final = 1.2
 """Side of what is rendered against the pictures taken from it."""
 _TURN_DEG, _SCALE = 15.0, (0.8, 1.2)
 _ATTEMPTS = 30
@@ -115,10 +115,11 @@ def _window(
             cv2.warpAffine(np.ascontiguousarray(layer), matrix, (size, size), flags=how)
         )
 
+    labels = cut(cv2.merge([wide.instance, wide.part]), cv2.INTER_NEAREST)
     picture = Picture(
         cut(wide.rgba, cv2.INTER_LINEAR).astype(np.uint8, copy=False),
-        cut(wide.instance, cv2.INTER_NEAREST).astype(np.uint8, copy=False),
-        cut(wide.part, cv2.INTER_NEAREST).astype(np.uint8, copy=False),
+        labels[..., 0].astype(np.uint8, copy=False),
+        labels[..., 1].astype(np.uint8, copy=False),
         cut(wide.depth_m, cv2.INTER_NEAREST).astype(np.float32, copy=False),
     )
     turned = pose.copy()

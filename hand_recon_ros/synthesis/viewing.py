@@ -12,11 +12,20 @@ from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.synthesis.placing import PlacedHand
 from hand_recon_ros.types import Array
 
-VIEW_KINDS: Final[dict[str, float]] = {"facing": 0.36, "egocentric": 0.3, "side": 0.14, "free": 0.2}
+VIEW_KINDS: Final[dict[str, float]] = {
+    "facing": 0.42,
+    "egocentric": 0.32,
+    "side": 0.12,
+    "free": 0.14,
+}
 _NEAREST_M, _FARTHEST_M = 0.16, 0.9
 _LEAST_Z_M = 0.06
+_ARM_M, _LEAST_ARM_M = 0.36, 0.13
+"""A lens inside a sleeve sees nothing."""
 _SENSORS = ((640, 480), (1280, 720), (1920, 1080), (848, 480), (480, 640), (720, 1280))
-_ATTEMPTS = 20
+_ATTEMPTS = 40
+_END_ON, _END_ON_DROPPED = 0.55, 0.85
+"""A palm seen along its length tells little: most such views are drawn again."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ def draw_viewpoint(
         rotation = _orientation(hands[int(rng.integers(len(hands)))], kind, rng)
         lens = draw_camera(rng)
         away = np.exp(rng.uniform(np.log(_NEAREST_M), np.log(_FARTHEST_M)))
-        away += 0.02 * attempt + (0.08 if len(hands) > 1 else 0.0)
+        away += 0.01 * attempt + (0.08 if len(hands) > 1 else 0.0)
         px = np.array([lens.width, lens.height]) * rng.uniform(0.22, 0.78, 2)
         ray = np.append(lens.normalize(px), 1.0)
         pose = np.eye(4)
@@ -58,11 +67,31 @@ def draw_viewpoint(
         seen = points @ rotation.T + pose[:3, 3]
         if seen[:, 2].min() < _LEAST_Z_M:
             continue
+        if any(_arm_distance(hand, pose) < _LEAST_ARM_M for hand in hands):
+            continue
+        end_on = min(_slant(hand, pose) for hand in hands) < _END_ON
+        if end_on and kind != "free" and rng.random() < _END_ON_DROPPED:
+            continue
         projected = lens.project(seen[::4])
         cut = bool(rng.random() < cut_share)
         camera = _window(lens, projected, hands, size, cut, rng)
         return Viewpoint(kind, camera, pose, cut, float(away))
     raise RuntimeError("no place for the camera was found: a hand is too large")
+
+
+def _slant(hand: PlacedHand, pose: Array) -> float:
+    """Sine of the angle between the palm's length and the line of sight: 0 = seen end-on."""
+    ends = hand.joints[[0, 9]] @ pose[:3, :3].T + pose[:3, 3]
+    along, sight = ends[1] - ends[0], ends.mean(axis=0)
+    return float(
+        np.linalg.norm(np.cross(along, sight)) / (np.linalg.norm(along) * np.linalg.norm(sight))
+    )
+
+
+def _arm_distance(hand: PlacedHand, pose: Array) -> float:
+    """Distance from the camera to the middle line of the forearm, m."""
+    arm = hand.position + np.linspace(0, _ARM_M, 13)[:, None] * hand.to_elbow
+    return float(np.linalg.norm(arm @ pose[:3, :3].T + pose[:3, 3], axis=1).min())
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
@@ -99,18 +128,16 @@ def _orientation(hand: PlacedHand, kind: str, rng: np.random.Generator) -> Array
     outwards = -1.0 if hand.side == "left" else 1.0
     if kind == "egocentric" or (kind == "side" and rng.random() < 0.5):
         elbow = np.array(
-            [outwards * rng.normal(0.3, 0.4), rng.uniform(0.2, 1.0), rng.uniform(-1.2, -0.1)]
+            [outwards * rng.normal(0.3, 0.4), rng.uniform(0.5, 1.0), rng.uniform(-0.9, 0.0)]
         )
     else:
         elbow = np.array([rng.normal(0, 0.4), rng.uniform(0.4, 1.0), rng.uniform(-0.15, 0.8)])
     elbow /= np.linalg.norm(elbow)
     aligned = _turn(hand.to_elbow, elbow)
-    roll = rng.uniform(-np.pi, np.pi)
-    if kind == "side":
-        # of many rolls, the one that shows the hand most from its edge
-        rolls = rng.uniform(-np.pi, np.pi, 12)
-        dorsal = [exp_so3(r * elbow) @ aligned @ hand.rotation[:, 1] for r in rolls]
-        roll = float(rolls[int(np.argmin([abs(d[2]) for d in dorsal]))])
+    # Hands mostly show their palm or back; of many rolls, "side" takes the one nearest the edge.
+    rolls = rng.uniform(-np.pi, np.pi, 12 if kind == "side" else 2)
+    flatness = [abs((exp_so3(r * elbow) @ aligned @ hand.rotation[:, 1])[2]) for r in rolls]
+    roll = float(rolls[int(np.argmin(flatness) if kind == "side" else np.argmax(flatness))])
     in_plane = exp_so3([0.0, 0.0, rng.normal(0, 0.3)])
     return np.asarray(in_plane @ exp_so3(roll * elbow) @ aligned)
 
@@ -143,7 +170,7 @@ def _window(
         side = extent * rng.uniform(0.7, 1.2)
         centre = (low + high) / 2 + rng.choice([-1, 1], 2) * rng.uniform(0.1, 0.4, 2) * extent
     else:
-        side = extent * rng.uniform(1.12, 2.1)
+        side = extent * rng.uniform(1.3, 2.4)
         room = 0.5 * (side - 1.06 * extent)
         centre = (low + high) / 2 + rng.uniform(-room, room, 2)
     scale = size / side
