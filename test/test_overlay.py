@@ -15,6 +15,7 @@ from gl_scenes import Shot, models, need_opengl, shots
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import Config, ConfigError, RenderConfig
 from hand_recon_ros.config_io import apply_overrides
+from hand_recon_ros.rendering import skin_map
 from hand_recon_ros.rendering.figures import ribbons
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.rendering.overlay import Overlay
@@ -190,6 +191,12 @@ def test_the_painted_skin_covers_every_face() -> None:
     assert colours.min() > 20
     other = bake_skin(models()["left"], 512)
     assert np.abs(skin.astype(int) - other).mean() < 1.0, "one file serves both hands"
+
+
+def test_template_of_the_skin_can_be_painted_on(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "skin.png"
+    skin_map.main([str(path)])
+    np.testing.assert_array_equal(skin_map.load_texture(path), bake_skin(models()["right"]))
 
 
 # --- motion ---------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from hand_recon_ros.rendering.gl.scene import (
     Instance,
     Light,
     Material,
-    Picture,
     View,
     ambient_light,
 )
@@ -63,9 +62,10 @@ class GlOverlay:
         """Make the context, meshes and textures."""
         self._config = config
         self._styles = config.style_set
+        users = load_texture(config.texture) if config.texture else None
         self._renderer = Renderer(labels=False, samples=None)
         self._meshes: dict[Side, Mesh] = {side: hand_mesh(m) for side, m in models.items()}
-        self._skins = self._dress(models) if "textured" in self._styles else {}
+        self._skins = self._dress(models, users) if "textured" in self._styles else {}
         self._trails = Trails(config.trail_length)
         self._side_view = SideView()
 
@@ -100,7 +100,9 @@ class GlOverlay:
         if panel is not None:
             figures = _trails_of(far_to_near, paths, panel.viewpoint, 0.7 * scale)
             views.append(_side_view(panel, instances, figures))
-        pictures = self._renderer.render(views)
+        pictures = [picture.rgba for picture in self._renderer.render(views)]
+        if self._renderer.software:
+            pictures = [_smooth_outline(picture) for picture in pictures]
         for box, picture in zip(boxes, pictures, strict=False):
             _blend(box.of(canvas), picture)
         if "skeleton" in self._styles:
@@ -167,13 +169,13 @@ class GlOverlay:
             views.append(View(own, near, lights=_LIGHTS, ambient=_AMBIENT, drawing=drawing))
         return views, regions
 
-    def _dress(self, models: Mapping[Side, HandModelData]) -> dict[Side, Material]:
-        path = self._config.texture
-        users = self._renderer.texture(load_texture(path)) if path else None
+    def _dress(
+        self, models: Mapping[Side, HandModelData], users: NDArray[np.uint8] | None
+    ) -> dict[Side, Material]:
         result: dict[Side, Material] = {}
         for side, model in models.items():
-            texture = users if users is not None else self._renderer.texture(bake_skin(model))
-            result[side] = replace(_SKIN, texture=texture)
+            skin = bake_skin(model) if users is None else users
+            result[side] = replace(_SKIN, texture=self._renderer.texture(skin))
         return result
 
 
@@ -191,7 +193,7 @@ def _trails_of(
 def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) -> View:
     """The inset; its surfaces are opaque, as there is no picture behind them."""
     solid = [
-        i if i.material.unlit else replace(i, material=replace(i.material, opacity=1.0))
+        replace(i, material=replace(i.material, opacity=float(i.material.opacity > 0)))
         for i in instances
     ]
     return View(
@@ -205,9 +207,8 @@ def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) 
     )
 
 
-def _blend(area: NDArray[np.uint8], picture: Picture) -> None:
+def _blend(area: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> None:
     """Lay a premultiplied picture over a part of the image, in place; exact where it is empty."""
-    rgba = _smooth_outline(picture.rgba)
     height, width = area.shape[:2]
     if rgba.shape[:2] != (height, width):
         rgba = np.asarray(cv2.resize(rgba, (width, height)), np.uint8)
