@@ -35,7 +35,11 @@ ENVIRONMENT = INSTALL / "environment.sh"
 INTERPRETER = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
 UNDERLAY = CI / "underlay" / "tf2_msgs"
 # Shared libraries that the OpenCV wheel takes from the system, and their Debian/Ubuntu packages.
-SYSTEM_LIBRARIES = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0"}
+SYSTEM_LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+}
 SUPPORTED_PYTHON = ((3, 11), (3, 12))
 # Set by an entered environment (env.sh) or by ROS wheels in a parent process; wrong for a build.
 FOREIGN_VARIABLES = (

@@ -64,7 +64,41 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (video, images):
         _add_common_options(command)
+    _add_synthesize(commands)
     return parser
+
+
+def _add_synthesize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "synthesize",
+        help="labelled pictures of synthetic hands, for training and tests",
+        description="Render labelled pictures of hands into tar shards.",
+    )
+    command.add_argument("-n", "--number", metavar="N", type=int, required=True, help="pictures")
+    command.add_argument(
+        "-o", "--output", metavar="DIR", required=True, type=Path, help="where the shards go"
+    )
+    command.add_argument(
+        "--seed", metavar="S", type=int, default=0, help="same seed, same labels (default 0)"
+    )
+    command.add_argument(
+        "--size", metavar="PX", type=int, default=256, help="side of the pictures (default 256)"
+    )
+    command.add_argument(
+        "--workers", metavar="K", type=int, default=1, help="processes (default 1)"
+    )
+    command.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=Path("../shared/data"),
+        help="folder with motion/*.npz and photos/backgrounds/*.jpg; what is missing is not used",
+    )
+    command.add_argument(
+        "--sheet", action="store_true", help="write DIR/sheet.jpg and DIR/labels.jpg"
+    )
+    command.add_argument("--report", action="store_true", help="write DIR/histograms.png")
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
 def _add_common_options(command: argparse.ArgumentParser) -> None:
@@ -98,7 +132,26 @@ def _version() -> str:
         return "(not installed)"
 
 
+def _synthesize(options: argparse.Namespace) -> int:
+    from hand_recon_ros.synthesis.command import synthesize
+    from hand_recon_ros.synthesis.settings import SynthesisConfig
+
+    summary = synthesize(
+        SynthesisConfig(size=options.size, data_dir=options.data),
+        options.number,
+        options.output,
+        options.seed,
+        workers=options.workers,
+        sheet=options.sheet,
+        report=options.report,
+    )
+    print(summary)
+    return DONE
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.command == "synthesize":
+        return _synthesize(options)
     from hand_recon_ros.io.cameras import load_cameras
     from hand_recon_ros.io.frames import Images, open_video
     from hand_recon_ros.offline import reconstruct

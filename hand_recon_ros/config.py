@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 
 class ConfigError(ValueError):
@@ -186,6 +186,46 @@ class FilterConfig:
             )
 
 
+RENDER_STYLES: Final = ("mesh", "textured", "wireframe", "skeleton", "trails", "side_view")
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """What overlays and exported videos show."""
+
+    engine: str = option_field(
+        "auto",
+        "What draws: opengl (a GPU or Mesa's software renderer), cpu = a simple built-in renderer "
+        "of mesh and skeleton; auto = opengl if there is one.",
+        choices=("auto", "opengl", "cpu"),
+    )
+    styles: str = option_field(
+        "mesh,skeleton",
+        "Comma list of mesh (side and confidence in colour), textured (skin instead), wireframe, "
+        "skeleton, trails (motion of all joints and the palm's centre), side_view (inset).",
+    )
+    alpha: float = option_field(0.75, "Opacity of the hands' surface.", low=0.0, high=1.0)
+    texture: str = option_field(
+        "",
+        "Image file for the style textured; empty = the project's own skin. "
+        "'python -m hand_recon_ros.rendering.skin_map FILE.png' writes a template.",
+    )
+    trail_length: int = option_field(30, "Length of the trails, frames.", low=2, high=300)
+
+    def __post_init__(self) -> None:
+        """Check the list of styles."""
+        for style in self.style_set:
+            if style not in RENDER_STYLES:
+                raise ConfigError(
+                    f"option 'render.styles' names '{style}'; known: {', '.join(RENDER_STYLES)}"
+                )
+
+    @property
+    def style_set(self) -> frozenset[str]:
+        """The styles, one by one."""
+        return frozenset(filter(None, (style.strip() for style in self.styles.split(","))))
+
+
 @dataclass(frozen=True)
 class Config:
     """All options of the core. ``Config()`` holds the defaults.
@@ -204,6 +244,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
 
 
 @dataclass(frozen=True)

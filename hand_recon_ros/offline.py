@@ -25,8 +25,7 @@ from hand_recon_ros.io.frames import FrameSource
 from hand_recon_ros.io.records import RecordWriter
 from hand_recon_ros.io.video import VideoWriter
 from hand_recon_ros.pipeline import HandReconstructor, unmirrored
-from hand_recon_ros.rendering.overlay import draw_overlay
-from hand_recon_ros.skeleton import SIDES
+from hand_recon_ros.rendering.overlay import Overlay
 from hand_recon_ros.temporal.hand_state import StampError
 from hand_recon_ros.temporal.recording import smooth_recording
 from hand_recon_ros.types import Frame, HandFrame
@@ -102,8 +101,10 @@ def reconstruct(
             _log.warning(warning)
         run = _Run(source, reconstructor, stack.enter_context(_stop_on_interrupt()))
         _make_folder(output)
-        pictures = _Pictures(stack, source, output, save_video, save_images)
+        pictures = _Pictures(stack, source, reconstructor, output, save_video, save_images)
         beside = stack.enter_context(InBackground())
+        if pictures.files:
+            stack.callback(beside.submit, pictures.close)
         records: RecordWriter | None = None
         summary.files = (RECORDS_FILE, *pictures.files)
         stack.enter_context(logging_redirect_tqdm())
@@ -119,7 +120,7 @@ def reconstruct(
             records.write(result)
             frame = run.pending.popleft()
             if pictures.files:
-                beside.submit(pictures.draw, reconstructor, frame, result)
+                beside.submit(pictures.draw, frame, result)
             summary.frames += 1
             summary.frames_with_hands += bool(result.hands)
             summary.hands += len(result.hands)
@@ -158,12 +159,20 @@ class _Run:
 
 
 class _Pictures:
-    """Writes overlays: a video, single images, both or none."""
+    """Writes overlays: a video, single images, both or none. Draw and close in one thread."""
 
     def __init__(
-        self, stack: ExitStack, source: FrameSource, output: Path, video: bool, images: bool
+        self,
+        stack: ExitStack,
+        source: FrameSource,
+        reconstructor: HandReconstructor,
+        output: Path,
+        video: bool,
+        images: bool,
     ) -> None:
         self.files: tuple[str, ...] = ()
+        self._reconstructor = reconstructor
+        self._overlay = Overlay(reconstructor.models, reconstructor.config.render)
         self._still = source.fps is None
         self._video: VideoWriter | None = None
         self._folder: Path | None = None
@@ -176,18 +185,20 @@ class _Pictures:
             self._folder.mkdir(exist_ok=True)
             self.files += (IMAGES_FOLDER,)
 
-    def draw(self, reconstructor: HandReconstructor, frame: Frame, result: HandFrame) -> None:
-        if reconstructor.config.detector.mirrored:
+    def draw(self, frame: Frame, result: HandFrame) -> None:
+        if self._reconstructor.config.detector.mirrored:
             frame = unmirrored(frame)
-        meshes = {hand.track_id: reconstructor.vertices(hand) for hand in result.hands}
-        faces = {side: reconstructor.faces(side) for side in SIDES}
-        overlay = draw_overlay(frame.image, result, meshes, faces)
+        meshes = {hand.track_id: self._reconstructor.vertices(hand) for hand in result.hands}
+        overlay = self._overlay.draw(frame.image, result, meshes)
         if self._video is not None:
             self._video.write(overlay, None if self._still else frame.stamp)
         if self._folder is not None:
             # The number keeps photographs of the same name apart.
             name = f"{frame.index:06d}" + (f"_{Path(frame.source).stem}" if self._still else "")
             _write_jpeg(self._folder / f"{name}.jpg", overlay)
+
+    def close(self) -> None:
+        self._overlay.close()
 
 
 def _make_folder(path: Path) -> None:

@@ -28,8 +28,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
 from hand_recon_ros.config import Config  # noqa: E402
+from hand_recon_ros.mano.loader import load_hand_model  # noqa: E402
 from hand_recon_ros.msg import HandArray  # noqa: E402
 from hand_recon_ros.nodes.lifecycle_node import HandReconNode  # noqa: E402
+from hand_recon_ros.skeleton import SIDES  # noqa: E402
 from hand_recon_ros.types import Frame, Hand, HandFrame, ManoParameters  # noqa: E402
 
 DEADLINE_S = 20.0
@@ -125,7 +127,7 @@ class LightChain:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
         self.warnings: list[str] = []
-        self.models: dict[str, Any] = {}
+        self.models = {side: load_hand_model(side) for side in SIDES}
         self.frames: list[Frame] = []
         self.resets = 0
         self.closed = False

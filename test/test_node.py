@@ -68,13 +68,13 @@ def test_nothing_is_made_for_viewers_while_nobody_looks(graph: Graph) -> None:
 def test_slow_drawing_does_not_hold_up_the_hands(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hand_recon_ros.rendering import overlay as drawing
+    from hand_recon_ros.rendering.overlay import Overlay
 
-    def slowly(image: np.ndarray, *others: object) -> np.ndarray:
+    def slowly(self: Overlay, image: np.ndarray, *others: object) -> np.ndarray:
         time.sleep(0.3)
         return image
 
-    monkeypatch.setattr(drawing, "draw_overlay", slowly)
+    monkeypatch.setattr(Overlay, "draw", slowly)
     graph.node(LightChain())
     hands, overlay = Listener(graph), Listener(graph, Image, "/hand_recon_node/overlay")
     camera = TestCamera(graph)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from hand_recon_ros.camera import Camera
-from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.config import DetectorConfig, RenderConfig
 from hand_recon_ros.mano.loader import load_hand_model
 from hand_recon_ros.mano.model import HandModel
 from hand_recon_ros.mano.priors import LOWER_LIMITS, UPPER_LIMITS, Anatomy, angles_of
 from hand_recon_ros.rendering.clip import TrueHand, render_clip
-from hand_recon_ros.rendering.overlay import draw_overlay
+from hand_recon_ros.rendering.overlay_cpu import CpuOverlay
 from hand_recon_ros.rendering.raster import Fragments, rasterize, render, vertex_normals
 from hand_recon_ros.rendering.subdivision import loop_subdivision
 from hand_recon_ros.rotations import exp_so3
@@ -181,13 +181,13 @@ def test_overlay_draws_each_hand_where_it_is(
     image, camera, hands = scene
     before = image.copy()
     models = {side: load_hand_model(side) for side in ("left", "right")}
-    faces = {side: model.faces for side, model in models.items()}
+    overlay = CpuOverlay(models, RenderConfig())
     drawn = {}
     for k, true in enumerate(hands):
         hand = _as_hand(true, camera, k)
         vertices, _ = HandModel(models[true.side]).forward_parameters(true.mano)
         frame = HandFrame(0, "", 0.0, camera, (hand,))
-        drawn[true.side] = draw_overlay(image, frame, {k: vertices}, faces)
+        drawn[true.side] = overlay.draw(image, frame, {k: vertices})
         changed = (drawn[true.side] != image).any(axis=2)
         palm = camera.project(true.joints_m[[0, 5, 17]].mean(axis=0)).round().astype(int)
         assert changed[palm[1] - 3 : palm[1] + 4, palm[0] - 3 : palm[0] + 4].all()
@@ -213,13 +213,14 @@ def test_overlay_survives_hands_that_cannot_be_drawn(
     joints[4] = (1e6, 0, 0.01)
     joints[5] = np.nan
     broken = Hand(**{**_fields(whole), "joints_m": joints, "box_px": np.full(4, np.nan)})
-    faces = {side: load_hand_model(side).faces for side in ("left", "right")}
+    models = {side: load_hand_model(side) for side in ("left", "right")}
+    overlay = CpuOverlay(models, RenderConfig())
     frame = HandFrame(0, "", 0.0, camera, (whole, broken))
     vertices = np.full((778, 3), np.nan)
-    drawn = draw_overlay(image, frame, {0: vertices}, faces)
+    drawn = overlay.draw(image, frame, {0: vertices})
     assert drawn.shape == image.shape
     assert (drawn != image).any()
-    assert (draw_overlay(image, HandFrame(0, "", 0.0, camera), {}, faces) == image).all()
+    assert (overlay.draw(image, HandFrame(0, "", 0.0, camera), {}) == image).all()
 
 
 def _fields(hand: Hand) -> dict[str, object]:
@@ -234,10 +235,11 @@ def test_overlay_is_quick_enough_to_be_live(
     model = load_hand_model(hands[0].side)
     vertices, _ = HandModel(model).forward_parameters(hands[0].mano)
     frame = HandFrame(0, "", 0.0, camera, (_as_hand(hands[0], camera, 0),))
+    overlay = CpuOverlay({model.side: model}, RenderConfig())
     spent = []
     for _ in range(10):
         start = time.thread_time()
-        draw_overlay(image, frame, {0: vertices}, {hands[0].side: model.faces})
+        overlay.draw(image, frame, {0: vertices})
         spent.append(time.thread_time() - start)
     assert min(spent) < 0.045
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hand_recon_ros.config import RenderConfig
 from hand_recon_ros.io.frames import FrameSource
 from hand_recon_ros.io.records import RecordWriter
 from hand_recon_ros.io.video import VideoWriter
@@ -21,7 +22,7 @@ from hand_recon_ros.mano.loader import load_hand_model
 from hand_recon_ros.mano.model import HandModel
 from hand_recon_ros.nodes.demo_input import Truth
 from hand_recon_ros.nodes.recorder import Received, hand_frame
-from hand_recon_ros.rendering.overlay import draw_overlay
+from hand_recon_ros.rendering.overlay import Overlay
 from hand_recon_ros.skeleton import SIDES
 from hand_recon_ros.types import Frame, HandFrame
 
@@ -127,8 +128,9 @@ class Report:
     def __init__(self, folder: Path) -> None:
         """Write into ``folder``."""
         self.folder = folder
-        self._models = {side: HandModel(load_hand_model(side)) for side in SIDES}
-        self._faces = {side: load_hand_model(side).faces for side in SIDES}
+        models = {side: load_hand_model(side) for side in SIDES}
+        self._models = {side: HandModel(model) for side, model in models.items()}
+        self._overlay = Overlay(models, RenderConfig(styles="mesh,skeleton,trails"))
 
     def frames(
         self, source: FrameSource, received: Sequence[Received], indices: dict[int, int]
@@ -171,7 +173,7 @@ class Report:
             hand.track_id: self._models[hand.side].forward_parameters(hand.mano)[0]
             for hand in result.hands
         }
-        return draw_overlay(frame.image, result, meshes, self._faces)
+        return self._overlay.draw(frame.image, result, meshes)
 
     def summary(self, source: str, flow: Flow, accuracy: Accuracy | None) -> str:
         """Write summary.json and summary.md; return the page."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,10 @@ from hand_recon_ros.nodes.parameters import NodeConfig
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.slot import Worker
 from hand_recon_ros.skeleton import SIDES
-from hand_recon_ros.types import HandFrame
+from hand_recon_ros.types import Array, HandFrame
+
+if TYPE_CHECKING:
+    from hand_recon_ros.rendering.overlay import Overlay
 
 _LONGEST_REST_S = 0.2
 
@@ -63,6 +67,8 @@ class Outputs:
             "hand_model": ", ".join(sorted({m.name for m in reconstructor.models.values()})),
             "scale_source": "hand_length" if core_config.fit.hand_length_m else "adult_prior",
         }
+        self._render = core_config.render
+        self._drawer: Overlay | None = None
         self._views: Worker[tuple[Picture, HandFrame]] | None = None
         self._hands = node.create_lifecycle_publisher(HandArray, "~/hands", QoSProfile(depth=5))
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=100))
@@ -80,7 +86,7 @@ class Outputs:
 
     def start(self) -> None:
         """Start the thread that serves viewers."""
-        self._views = Worker("views", self._serve, self._show_failed)
+        self._views = Worker("views", self._serve, self._show_failed, self._close_drawer)
 
     def stop(self) -> bool:
         """End the thread; False if it is still at work after a while."""
@@ -115,20 +121,37 @@ class Outputs:
     def _show(self, picture: Picture, result: HandFrame) -> None:
         chain = self._reconstructor
         meshes = {hand.track_id: chain.vertices(hand) for hand in result.hands}
-        faces = {side: chain.faces(side) for side in SIDES}
         if self._wanted(self._markers):
+            faces = {side: chain.faces(side) for side in SIDES}
             markers = self._builder.build(result, picture.header, meshes, faces)
             if markers.markers:
                 self._markers.publish(markers)
         if self._wanted(self._overlay):
-            # Only now: neither is needed where nobody looks.
-            from hand_recon_ros.pipeline import unmirrored
-            from hand_recon_ros.rendering.overlay import draw_overlay
-
-            frame = unmirrored(picture.frame) if self._mirrored else picture.frame
-            drawn = draw_overlay(frame.image, result, meshes, faces)
-            self._overlay.publish(image_message(drawn, picture.header))
+            self._overlay.publish(
+                image_message(self._draw(picture, result, meshes), picture.header)
+            )
         self._problems.clear("views")
+
+    def _draw(
+        self, picture: Picture, result: HandFrame, meshes: Mapping[int, Array]
+    ) -> NDArray[np.uint8]:
+        # Only now: neither is needed where nobody looks, and OpenGL belongs to this thread.
+        from hand_recon_ros.pipeline import unmirrored
+
+        if self._drawer is None:
+            from hand_recon_ros.rendering.overlay import Overlay
+
+            self._drawer = Overlay(self._reconstructor.models, self._render)
+        frame = unmirrored(picture.frame) if self._mirrored else picture.frame
+        drawn = self._drawer.draw(frame.image, result, meshes)
+        if self._drawer.warning:
+            self._problems.report("renderer", self._drawer.warning)
+        return drawn
+
+    def _close_drawer(self) -> None:
+        if self._drawer is not None:
+            self._drawer.close()
+            self._drawer = None
 
     def _show_failed(self, error: Exception) -> None:
         if self._node.context.ok():

@@ -56,7 +56,11 @@ class Worker(Generic[T]):
     """A thread that calls ``work`` with the newest item of its slot, one at a time."""
 
     def __init__(
-        self, name: str, work: Callable[[T], None], on_error: Callable[[Exception], None]
+        self,
+        name: str,
+        work: Callable[[T], None],
+        on_error: Callable[[Exception], None],
+        at_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread.
 
@@ -64,10 +68,12 @@ class Worker(Generic[T]):
             name: of the thread, for debuggers and profilers.
             work: what to do with an item.
             on_error: told of an exception in ``work``; the thread goes on with the next item.
+            at_end: called last, to free what belongs to the thread.
         """
         self.slot: Slot[T] = Slot()
         self._work = work
         self._on_error = on_error
+        self._at_end = at_end
         # A daemon, so that work that hangs (a driver, a GPU) cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -86,3 +92,4 @@ class Worker(Generic[T]):
             except Exception as error:
                 self._on_error(error)
             del item  # an image is large: free it before waiting for the next
+        self._at_end()

@@ -1,0 +1,161 @@
+"""Whether synthetic hands look like hands: a front end never trained on them must find them.
+
+``python -m hand_recon_ros.bench.synthetic`` prints the table; ``--misses DIR`` keeps the pictures
+in which the hand was not found or the key points are far off, to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from hand_recon_ros.bench.rows import Row, at_least, at_most, markdown
+from hand_recon_ros.config import Config
+from hand_recon_ros.front_end import build_front_end
+from hand_recon_ros.synthesis.generator import synthetic_samples
+from hand_recon_ros.synthesis.sample import HandLabel, Sample
+from hand_recon_ros.synthesis.settings import SynthesisConfig
+from hand_recon_ros.types import Array, Frame
+
+FOUND_PERCENT, ERROR_PERCENT = 90.0, 8.0
+MOST_JOINTS = 15
+"""A hand that hides more of its own joints than the rest is not unoccluded."""
+_MATCH = 0.35
+"""Key points farther from the labels than this, in hand boxes on average, are another thing."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the front end said of one picture.
+
+    Attributes:
+        error: mean distance of key points to labels over the hand's box; NaN = not found.
+        right_side: whether it took the hand for what it is.
+    """
+
+    sample: Sample
+    error: float
+    right_side: bool
+    points_px: Array | None
+
+    @property
+    def found(self) -> bool:
+        """Whether the hand was found."""
+        return bool(np.isfinite(self.error))
+
+    @property
+    def hand(self) -> HandLabel:
+        """The one hand of the picture."""
+        return self.sample.hands[0]
+
+
+def plain_samples(config: SynthesisConfig, seed: int) -> Iterator[Sample]:
+    """Endless pictures of one whole, uncovered hand."""
+    alone = replace(
+        config, scenes={"single": 1.0}, held_share=0.0, occluder_share=0.0, cut_share=0.0,
+        takes_per_view=1, views_per_scene=1,
+    )  # fmt: skip
+    return synthetic_samples(alone, seed)
+
+
+def judge(samples: Iterator[Sample], number: int) -> list[Verdict]:
+    """Run the front end on the first ``number`` pictures, each on its own."""
+    front_end = build_front_end(Config().detector, static=True)
+    verdicts = []
+    for index, sample in zip(tqdm(range(number), unit="picture"), samples, strict=False):
+        frame = Frame(sample.image, index / 30, sample.camera, index)
+        seen = front_end.estimator.estimate(frame, front_end.detector.detect(frame, []))
+        label = sample.hands[0]
+        size = float(label.box_px[2:].max())
+        verdict = Verdict(sample, float("nan"), False, None)
+        for keypoints in seen:
+            apart = np.linalg.norm(keypoints.points_px - label.joints_px, axis=1)
+            error = float(apart.mean()) / size
+            if error < _MATCH and not error >= verdict.error:
+                side = keypoints.side == label.side
+                verdict = Verdict(sample, error, side, keypoints.points_px)
+        verdicts.append(verdict)
+    front_end.close()
+    return verdicts
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[Row]:
+    """The table: hands that show most of themselves, all hands, then by tone, pose and view."""
+    clear = [v for v in verdicts if v.hand.visible.sum() >= MOST_JOINTS]
+    shown = [v for v in clear if not v.sample.meta["grey"]]
+    grey = [v for v in clear if v.sample.meta["grey"]]
+    what = f"single hands in colour with {MOST_JOINTS} or more of 21 joints in sight"
+    error = 100 * float(np.mean([v.error for v in shown if v.found]))
+    right = 100 * float(np.mean([v.right_side for v in shown if v.found]))
+    table = [
+        at_least(f"{what}: found, of {len(shown)}", _percent(shown), FOUND_PERCENT, "%"),
+        at_most(f"{what}: key points to labels, over the hand box", error, ERROR_PERCENT, "%"),
+        Row(f"{what}: side told right", f"{right:.1f} %"),
+        _row("the same in grey pictures", grey),
+        _row("all single hands, also seen from their edge or end", verdicts),
+    ]
+    groups: list[tuple[str, Callable[[Verdict], str]]] = [
+        ("tone", lambda v: v.hand.tone),
+        ("pose", lambda v: v.hand.pose_kind),
+        ("view", lambda v: str(v.sample.meta["view"])),
+        ("background", lambda v: str(v.sample.meta["background"])),
+    ]
+    for name, key in groups:
+        split: dict[str, list[Verdict]] = defaultdict(list)
+        for verdict in shown:
+            split[key(verdict)].append(verdict)
+        for value in sorted(split):
+            table.append(_row(f"{name} {value}", split[value]))
+    return table
+
+
+def _percent(verdicts: Sequence[Verdict]) -> float:
+    return 100 * sum(v.found for v in verdicts) / max(len(verdicts), 1)
+
+
+def _row(what: str, verdicts: Sequence[Verdict]) -> Row:
+    errors = [v.error for v in verdicts if v.found]
+    share = _percent(verdicts)
+    error = f"{100 * float(np.mean(errors)):.1f} %" if errors else "-"
+    return Row(what, f"{share:.0f} % of {len(verdicts)} found, {error} off")
+
+
+def keep_misses(verdicts: Sequence[Verdict], folder: Path) -> None:
+    """Write contact sheets of what was missed and of what is far off."""
+    import cv2
+
+    from hand_recon_ros.synthesis.report import contact_sheet
+
+    folder.mkdir(parents=True, exist_ok=True)
+    far = sorted((v for v in verdicts if v.found), key=lambda v: -v.error)[:48]
+    missed = [v for v in verdicts if not v.found]
+    missed = sorted(missed, key=lambda v: -int(v.hand.visible.sum()))[:48]
+    for name, chosen in (("missed", missed), ("far", far)):
+        if chosen:
+            sheet = contact_sheet([v.sample for v in chosen])
+            cv2.imwrite(str(folder / f"{name}.png"), sheet[..., ::-1])
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", "--number", type=int, default=600, help="pictures")
+    parser.add_argument("--size", type=int, default=320, help="side of the pictures, px")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--misses", type=Path, help="folder for pictures that went wrong")
+    options = parser.parse_args()
+    config = SynthesisConfig(size=options.size)
+    verdicts = judge(plain_samples(config, options.seed), options.number)
+    print(markdown(rows(verdicts)))
+    if options.misses:
+        keep_misses(verdicts, options.misses)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The lamp's view of a scene: a parallel projection that holds all that casts a shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.rendering.gl.uniforms import columns
+
+MIN_TEXELS, MAX_TEXELS = 48, 1024
+_BORDER_TEXELS = 3
+_BIAS_TEXELS = 1.8
+_DEPTH_BIAS_M = 2e-4
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """Projection of a shadow map.
+
+    Attributes:
+        clip_from_world: (4, 4).
+        width_m: how much of the world the map's side covers.
+        depth_m: how much its depth covers.
+        texels: side of the map.
+    """
+
+    clip_from_world: NDArray[np.float64]
+    width_m: float
+    depth_m: float
+    texels: int
+
+    def uniforms(self, place: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
+        """Values for the surface shader; the map lies at ``place`` in a texture of ``size``."""
+        side = np.array([self.texels / size[0], self.texels / size[1], 1.0])
+        low = np.array([place[0] / size[0], place[1] / size[1], 0.0])
+        to_texture = np.diag([*(side / 2), 1.0])
+        to_texture[:3, 3] = low + side / 2 - (0, 0, _DEPTH_BIAS_M / self.depth_m)
+        edge = 1.0 / np.array(size)
+        return {
+            "shadow_from_world": columns(to_texture @ self.clip_from_world),
+            "shadow_tile": (*(low[:2] + edge), *(low[:2] + side[:2] - edge)),
+            # The four texels that are compared must not belong to the surface itself.
+            "shadow_bias": _BIAS_TEXELS * self.width_m / self.texels,
+        }
+
+
+def fit_shadow(
+    direction: Sequence[float], casters: Sequence[NDArray[np.floating]], softness_m: float
+) -> Shadow:
+    """Fit a map round the casters (V, 3); ``direction`` points towards the lamp.
+
+    The map's texels are as large as the shadow's edge is to be soft: the four nearest ones are
+    blended. That is cheap where a processor draws.
+    """
+    forward = -np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    helper = np.eye(3)[np.argmin(np.abs(forward))]
+    right = np.cross(helper, forward)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(forward, right), forward])
+    seen = np.concatenate(casters) @ axes.T
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    extent = float((high - low)[:2].max()) + 1e-6
+    wanted = extent / max(softness_m, 1e-6) + 2 * _BORDER_TEXELS
+    texels = int(np.clip(np.ceil(wanted), MIN_TEXELS, MAX_TEXELS))
+    width = extent * texels / (texels - 2 * _BORDER_TEXELS)
+    depth = float((high - low)[2]) + 0.02
+    centre = (low + high) / 2
+    scale = np.array([2 / width, 2 / width, 2 / depth])
+    clip = np.eye(4)
+    clip[:3, :3] = axes * scale[:, None]
+    clip[:3, 3] = -centre * scale
+    return Shadow(clip, width, depth, texels)

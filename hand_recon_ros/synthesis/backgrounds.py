@@ -1,0 +1,177 @@
+"""What lies behind the hands: photographs, plain walls and painted clutter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.types import Array
+
+Picture = NDArray[np.uint8]
+_SIZE: Final = 352
+_PAINTED: Final = 96
+"""How many cluttered pictures a seed has; crops, mirrors and colours vary them."""
+_SKIN = np.array([(224, 172, 140), (198, 134, 100), (141, 85, 54), (85, 55, 40)], dtype=float)
+
+
+@dataclass(frozen=True)
+class Background:
+    """A picture behind a scene.
+
+    Attributes:
+        image: (size, size, 3) uint8 RGB.
+        kind: "photo", "wall" or "clutter".
+    """
+
+    image: Picture
+    kind: str
+
+
+class Backgrounds:
+    """Draws backgrounds.
+
+    Args:
+        seed: of the painted pictures.
+        folder: photographs without people; missing = none are used.
+    """
+
+    def __init__(self, seed: int, folder: Path | None) -> None:
+        """List the photographs; nothing is read yet."""
+        found = sorted(folder.glob("*.jpg")) if folder is not None and folder.is_dir() else []
+        self._photos = found
+        self._painted = lru_cache(maxsize=_PAINTED)(
+            lambda k: _clutter(np.random.default_rng((seed, 101, k)))
+        )
+        self._read = lru_cache(maxsize=256)(_photo)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Background:
+        """One background of size x size px."""
+        kind = rng.choice(["photo", "wall", "clutter"], p=[0.45, 0.22, 0.33])
+        if kind == "photo" and not self._photos:
+            kind = "clutter"
+        if kind == "wall":
+            return Background(_wall(size, rng), "wall")
+        if kind == "photo":
+            source = self._read(str(self._photos[rng.integers(len(self._photos))]))
+        else:
+            source = self._painted(int(rng.integers(_PAINTED)))
+        return Background(_cut(source, size, rng), str(kind))
+
+
+def _photo(path: str) -> Picture:
+    image = cv2.imread(path)
+    if image is None:
+        raise ValueError(f"{path}: not a readable image; remove it from the backgrounds")
+    return np.asarray(image[..., ::-1], dtype=np.uint8)
+
+
+def _cut(source: Picture, size: int, rng: np.random.Generator) -> Picture:
+    """A random window, mirrored or not, a little turned and tinted."""
+    height, width = source.shape[:2]
+    window = rng.uniform(0.35, 0.95) * min(height, width)
+    x = rng.uniform(0.5 * window, width - 0.5 * window)
+    y = rng.uniform(0.5 * window, height - 0.5 * window)
+    turn = rng.normal(0, 0.08)
+    scale = window / size
+    mirror = rng.choice([-1.0, 1.0])
+    linear = scale * np.array(
+        [[mirror * np.cos(turn), -np.sin(turn)], [mirror * np.sin(turn), np.cos(turn)]]
+    )
+    shift = np.array([x, y]) - linear @ np.full(2, size / 2)
+    matrix = np.column_stack([linear, shift])
+    picture = cv2.warpAffine(
+        source,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    gain = rng.uniform(0.7, 1.2) * rng.uniform(0.92, 1.08, 3)
+    table = np.clip(np.arange(256)[:, None] * gain + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(picture, table[None]), dtype=np.uint8)
+
+
+def _wall(size: int, rng: np.random.Generator) -> Picture:
+    """A plain surface with soft light, sometimes with grain like plaster, cloth or wood."""
+    colour = rng.uniform(20, 245) + rng.normal(0, 14, 3)
+    coarse = colour + rng.normal(0, 12, (3, 3, 1)) + rng.normal(0, 3, (3, 3, 3))
+    wall = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.5:
+        cells = (int(rng.integers(4, 90)), int(rng.integers(4, 90)))
+        grain = rng.normal(0, rng.uniform(2, 16), cells).astype(np.float32)
+        wall += cv2.resize(grain, (size, size), interpolation=cv2.INTER_LINEAR)[..., None]
+    if rng.random() < 0.35:
+        edge = int(rng.integers(size))
+        lower = rng.uniform(0.4, 1.3, 3)
+        if rng.random() < 0.5:
+            wall[edge:] *= lower
+        else:
+            wall[:, edge:] *= lower
+    return np.asarray(np.clip(wall, 0, 255), dtype=np.uint8)
+
+
+def _clutter(rng: np.random.Generator) -> Picture:
+    """Overlapping things of all colours, some of skin's, in and out of focus."""
+    picture = _wall(_SIZE, rng)
+    for _ in range(int(rng.integers(12, 60))):
+        _thing(picture, rng)
+        if rng.random() < 0.06:
+            blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 4.0))
+            picture = np.asarray(blurred, dtype=np.uint8)
+    noise = rng.normal(0, rng.uniform(0, 6), (_SIZE, _SIZE, 1))
+    return np.asarray(np.clip(picture + noise, 0, 255), dtype=np.uint8)
+
+
+def _thing(picture: Picture, rng: np.random.Generator) -> None:
+    colour = (
+        _SKIN[rng.integers(len(_SKIN))] * rng.uniform(0.7, 1.15)
+        if rng.random() < 0.15
+        else rng.uniform(0, 255) + rng.normal(0, 45, 3)
+    )
+    fill = tuple(np.clip(colour, 0, 255).tolist())
+    centre = rng.uniform(0, _SIZE, 2)
+    half = _SIZE * rng.uniform(0.01, 0.28) * np.array([1.0, rng.uniform(0.15, 1.0)])
+    shape = rng.random()
+    if shape < 0.35:
+        corners = cv2.boxPoints((centre.tolist(), (2 * half).tolist(), rng.uniform(0, 180)))
+        cv2.fillPoly(picture, [corners.astype(np.int32)], fill, cv2.LINE_AA)
+        if rng.random() < 0.4:
+            dark = tuple(np.clip(0.6 * colour, 0, 255).tolist())
+            cv2.polylines(picture, [corners.astype(np.int32)], True, dark, 2, cv2.LINE_AA)
+    elif shape < 0.6:
+        at = centre.astype(int).tolist()
+        cv2.ellipse(
+            picture, at, half.astype(int).tolist(), rng.uniform(0, 180), 0, 360, fill, -1,
+            cv2.LINE_AA,
+        )  # fmt: skip
+    elif shape < 0.8:
+        # long things: limbs, cables, table legs, fingers of nobody
+        end = centre + rng.normal(0, 0.4 * _SIZE, 2)
+        width = int(rng.integers(1, 24))
+        cv2.line(picture, centre.astype(int).tolist(), end.astype(int).tolist(), fill, width,
+                 cv2.LINE_AA)  # fmt: skip
+    else:
+        _pattern(picture, centre, half, np.asarray(colour), rng)
+
+
+def _pattern(
+    picture: Picture, centre: Array, half: Array, colour: Array, rng: np.random.Generator
+) -> None:
+    """A striped, checked or blotchy rectangle."""
+    x0, y0 = np.clip(centre - half, 0, _SIZE - 2).astype(int).tolist()
+    x1, y1 = np.clip(centre + half, (x0 + 2, y0 + 2), _SIZE).astype(int).tolist()
+    y, x = np.mgrid[y0:y1, x0:x1]
+    period = rng.uniform(4, 30)
+    turn = rng.uniform(0, np.pi)
+    wave = np.sin(2 * np.pi * (np.cos(turn) * x + np.sin(turn) * y) / period)
+    if rng.random() < 0.4:
+        wave = wave * np.sin(2 * np.pi * (-np.sin(turn) * x + np.cos(turn) * y) / period)
+    other = rng.uniform(0, 255, 3)
+    share = np.clip(0.5 + rng.uniform(0.5, 4) * wave, 0, 1)[..., None]
+    picture[y0:y1, x0:x1] = np.clip(colour + share * (other - colour), 0, 255)
