@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from hand_recon_ros.io.closing import Closing
 
 
-class InBackground:
+class InBackground(Closing):
     """Runs calls one after the other in a thread of its own.
 
     At most ``depth`` calls wait; then ``submit`` does. An exception of a call is raised by a later
@@ -28,16 +29,7 @@ class InBackground:
             self._waiting.popleft().result()
         self._waiting.append(self._pool.submit(function, *arguments))
 
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Wait for all calls."""
         try:
             while self._waiting:

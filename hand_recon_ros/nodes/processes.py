@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ament_index_python.packages import get_package_share_directory
+
+from hand_recon_ros.io.closing import Closing
 
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Of Fast DDS 2 (Jazzy) and 3 (Kilted)."""
@@ -35,7 +35,7 @@ def prepare_dds() -> int:
     return int(os.environ.setdefault("ROS_DOMAIN_ID", str(own)))
 
 
-class Process:
+class Process(Closing):
     """A Python module that runs in a process of its own; stopped at the end of a ``with`` block."""
 
     def __init__(self, module: str, arguments: Sequence[str], log: Path) -> None:
@@ -74,16 +74,7 @@ class Process:
         """The end of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Stop it."""
         self.stop()
 
