@@ -20,7 +20,7 @@ _FROM_THE_SIDE = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
 _FOV_DEG = 24.0
 _SHARE, _ASPECT, _MARGIN = 0.34, 1.15, 0.02
 """Height of the panel against the image's, its width against its height, gap to the border."""
-_MIN_SPAN_M = 0.22
+_MIN_SPAN_M, _MAX_SPAN_M = 0.22, 2.0
 _FOLLOW = 0.15
 """How quickly the panel follows the hands, share a frame."""
 _GRID_M = 0.1
@@ -31,20 +31,28 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Panel:
-    """Where the side view is drawn, and from where it looks."""
+    """Where the side view is drawn, and what it shows.
+
+    Attributes:
+        box: its place in the image.
+        viewpoint: from where it looks.
+        centre: (3,) the place in its middle, m.
+        span_m: how much of the world it shows from top to bottom.
+    """
 
     box: Box
     viewpoint: Viewpoint
     centre: Array
+    span_m: float
 
     def darken(self, inset: NDArray[np.uint8]) -> None:
         """Prepare the panel's part of the image."""
-        inset[:] = (inset * (1 - _ALPHA) + _BACKGROUND * _ALPHA).astype(np.uint8)
+        inset[:] = cv2.addWeighted(inset, 1 - _ALPHA, np.full_like(inset, _BACKGROUND), _ALPHA, 0)
 
     def grid(self) -> Drawing:
         """Lines of equal distance from the camera, behind the hands."""
-        across = np.array([[0.0, -5, 0], [0, 5, 0]])
-        lines = np.stack([self._at(distance) + across for distance in self._distances()])
+        _, places = self._distances()
+        lines = places[:, None] + np.array([[0.0, -5, 0], [0, 5, 0]])
         points, far = self.viewpoint.see(lines)
         return ribbons(points, 1.0, rgba((0.5, 0.55, 0.65), 0.5), far + 0.5)
 
@@ -53,26 +61,24 @@ class Panel:
         tall, wide = inset.shape[:2]
         scale = tall / 620
         y = tall - round(14 * scale) - 2
-        for distance in self._distances():
-            at, _ = self.viewpoint.see(self._at(distance))
+        distances, places = self._distances()
+        columns = self.viewpoint.see(places)[0][:, 0]
+        for distance, column in zip(distances.tolist(), columns.tolist(), strict=True):
             text = f"{distance:.1f} m"
             (width, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
-            x = round(float(at[0]) - width / 2)
+            x = column - width / 2
             if 2 <= x <= wide - width - 2:
-                cv2.putText(inset, text, (x, y), _FONT, scale, _TEXT, 1, cv2.LINE_AA)
+                cv2.putText(inset, text, (round(x), y), _FONT, scale, _TEXT, 1, cv2.LINE_AA)
         cv2.rectangle(inset, (0, 0), (wide - 1, tall - 1), _FRAME, 1)
 
-    def _at(self, distance: float) -> Array:
-        return np.array([self.centre[0], self.centre[1], distance])
-
-    def _distances(self) -> Array:
-        reach = 2 * np.linalg.norm(self.viewpoint.pose[:3, 3] + self._turned_centre())
-        middle = round(self.centre[2] / _GRID_M)
-        steps = int(np.ceil(reach * np.tan(np.deg2rad(_FOV_DEG)) / _GRID_M))
-        return np.arange(max(middle - steps, 0), middle + steps + 1) * _GRID_M
-
-    def _turned_centre(self) -> Array:
-        return np.asarray(_FROM_THE_SIDE @ self.centre)
+    def _distances(self) -> tuple[Array, Array]:
+        """Round distances (n,) from the camera, and places (n, 3) so far away."""
+        middle = round(float(self.centre[2]) / _GRID_M)
+        steps = int(np.ceil(self.span_m / _GRID_M))
+        distances = np.arange(max(middle - steps, 0), middle + steps + 1) * _GRID_M
+        places = np.tile(self.centre, (len(distances), 1))
+        places[:, 2] = distances
+        return distances, places
 
 
 class SideView:
@@ -91,7 +97,7 @@ class SideView:
             return None
         low, high = points.min(axis=0), points.max(axis=0)
         centre = (low + high) / 2
-        span = max(1.25 * float((high - low)[1:].max()), _MIN_SPAN_M)
+        span = float(np.clip(1.25 * (high - low)[1:].max(), _MIN_SPAN_M, _MAX_SPAN_M))
         if self._centre is None or np.abs(centre - self._centre).max() > self._span:
             self._centre, self._span = centre, span
         self._centre = self._centre + _FOLLOW * (centre - self._centre)
@@ -107,4 +113,4 @@ class SideView:
         pose = np.eye(4)
         pose[:3, :3] = _FROM_THE_SIDE
         pose[:3, 3] = (0, 0, distance) - _FROM_THE_SIDE @ self._centre
-        return Panel(box, Viewpoint(camera, pose), self._centre)
+        return Panel(box, Viewpoint(camera, pose), self._centre, self._span)
