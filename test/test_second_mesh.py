@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hand_recon_ros.mano.data import HandModelData
-from hand_recon_ros.mano.priors import LOWER_LIMITS, UPPER_LIMITS
+from hand_recon_ros.mano.priors import BEND, LOWER_LIMITS, UPPER_LIMITS
 from hand_recon_ros.synthesis.gestures import gesture
 from hand_recon_ros.synthesis.hands import HandSource
 from hand_recon_ros.synthesis.second_mesh import SecondMeshError, second_model
@@ -69,7 +69,11 @@ def test_its_hands_pose_like_the_first(model: HandModelData) -> None:
     fist = source.posed("fist", gesture("fist"), np.zeros(10)).joints
     for tip in (8, 12, 16, 20):
         assert np.linalg.norm(fist[tip]) < 0.75 * np.linalg.norm(flat[tip])
-        assert fist[tip, 1] < flat[tip, 1]  # towards the palm
+    bent = np.zeros((15, 3))
+    bent[[0, 3, 6, 9], BEND] = 0.6
+    straight = source.posed("flat", np.zeros((15, 3)), np.zeros(10)).joints
+    towards_palm = source.posed("flat", bent, np.zeros(10)).joints - straight
+    assert (towards_palm[[8, 12, 16, 20], 1] < -0.02).all()
     hand = source.draw(np.random.default_rng(0), ("thumbs_up",))
     assert hand.kind == "thumbs_up"
     assert ((hand.angles >= LOWER_LIMITS) & (hand.angles <= UPPER_LIMITS)).all()

@@ -44,7 +44,9 @@ except RendererUnavailableError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 NOWHERE = Path("/nonexistent")
-CONFIG = SynthesisConfig(size=128, data_dir=NOWHERE, second_mesh=NOWHERE)
+CONFIG = SynthesisConfig(
+    size=128, views_per_scene=2, takes_per_view=2, data_dir=NOWHERE, second_mesh=NOWHERE
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def models() -> dict[Side, HandModelData]:
 @pytest.fixture(scope="module")
 def samples() -> list[Sample]:
     with SampleFactory(CONFIG, 7) as factory:
-        return [sample for block in range(3) for sample in factory.block(block)]
+        return [sample for block in range(2) for sample in factory.block(block)]
 
 
 def test_labels_agree_with_one_another(

@@ -52,7 +52,7 @@ class Backgrounds:
 
     def draw(self, size: int, rng: np.random.Generator) -> Background:
         """One background of size x size px."""
-        kind = rng.choice(["photo", "wall", "clutter"], p=[0.45, 0.22, 0.33])
+        kind = rng.choice(["photo", "wall", "clutter"], p=[0.52, 0.24, 0.24])
         if kind == "photo" and not self._photos:
             kind = "clutter"
         if kind == "wall":
@@ -132,7 +132,7 @@ def _thing(picture: Picture, rng: np.random.Generator) -> None:
     colour = (
         _SKIN[rng.integers(len(_SKIN))] * rng.uniform(0.7, 1.15)
         if rng.random() < 0.15
-        else rng.uniform(0, 255) + rng.normal(0, 45, 3)
+        else rng.uniform(0, 255) + rng.normal(0, 28, 3)
     )
     fill = tuple(np.clip(colour, 0, 255).tolist())
     centre = rng.uniform(0, _SIZE, 2)
@@ -172,6 +172,6 @@ def _pattern(
     wave = np.sin(2 * np.pi * (np.cos(turn) * x + np.sin(turn) * y) / period)
     if rng.random() < 0.4:
         wave = wave * np.sin(2 * np.pi * (-np.sin(turn) * x + np.cos(turn) * y) / period)
-    other = rng.uniform(0, 255, 3)
+    other = rng.uniform(0, 255) + rng.normal(0, 25, 3)
     share = np.clip(0.5 + rng.uniform(0.5, 4) * wave, 0, 1)[..., None]
     picture[y0:y1, x0:x1] = np.clip(colour + share * (other - colour), 0, 255)

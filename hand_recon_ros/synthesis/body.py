@@ -152,13 +152,16 @@ def _hidden_share(vertices: Array, mesh: Mesh) -> NDArray[np.float32]:
     a, b, c = (points[mesh.faces[:, k]] for k in range(3))
     areas = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
     area = np.bincount(mesh.faces.reshape(-1), areas.repeat(3), len(points)).astype(np.float32)
+    # Every other vertex stands for two: the light is soft.
+    other, other_normals, other_area = points[::2], normals[::2], 2 * area[::2]
     square = (points**2).sum(axis=1)
-    apart = np.maximum(square[:, None] + square - 2 * (points @ points.T), _LEAST_APART_M**2)
-    along = normals @ points.T
-    out = along - (normals * points).sum(axis=1)[:, None]  # n_i (p_j - p_i)
-    back = along.T - (normals * points).sum(axis=1)  # n_j (p_i - p_j)
-    factor = np.clip(out, 0, None) * np.clip(back, 0, None) / apart
-    hidden = (factor / (np.pi * apart + area)) @ area
+    apart = square[:, None] + square[::2] - 2 * (points @ other.T)
+    np.maximum(apart, _LEAST_APART_M**2, out=apart)
+    level = (normals * points).sum(axis=1)
+    factor = np.maximum(normals @ other.T - level[:, None], 0)  # n_i (p_j - p_i)
+    factor *= np.maximum(points @ other_normals.T - level[::2], 0)  # n_j (p_i - p_j)
+    factor /= apart * (np.pi * apart + other_area)
+    hidden = factor @ other_area
     return np.clip(hidden, 0, 1).astype(np.float32)
 
 

@@ -65,10 +65,10 @@ class CameraEffects:
 def _blurred(image: Picture, rng: np.random.Generator) -> Picture:
     draw = rng.random()
     size = image.shape[0]
-    if draw < 0.16:
-        length = rng.gamma(2.0, 0.012) * size
+    if draw < 0.1:
+        length = rng.gamma(2.0, 0.009) * size
         return np.asarray(cv2.filter2D(image, -1, motion_kernel(length, rng.uniform(0, np.pi))))
-    if draw < 0.3:
+    if draw < 0.24:
         sigma = rng.uniform(0.4, 0.008 * size)
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma))
     if draw < 0.5:

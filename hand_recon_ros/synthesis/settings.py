@@ -39,7 +39,7 @@ class SynthesisConfig:
         default_factory=lambda: {"single": 0.6, "apart": 0.14, "interacting": 0.26}
     )
     poses: dict[str, float] = field(default_factory=lambda: dict(POSE_KINDS))
-    views_per_scene: int = 3
+    views_per_scene: int = 4
     takes_per_view: int = 4
     held_share: float = 0.5
     occluder_share: float = 0.1

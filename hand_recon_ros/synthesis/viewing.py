@@ -13,10 +13,10 @@ from hand_recon_ros.synthesis.placing import PlacedHand
 from hand_recon_ros.types import Array
 
 VIEW_KINDS: Final[dict[str, float]] = {
-    "facing": 0.42,
-    "egocentric": 0.32,
-    "side": 0.12,
-    "free": 0.14,
+    "facing": 0.46,
+    "egocentric": 0.35,
+    "side": 0.11,
+    "free": 0.08,
 }
 _NEAREST_M, _FARTHEST_M = 0.16, 0.9
 _LEAST_Z_M = 0.06
