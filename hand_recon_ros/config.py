@@ -46,7 +46,13 @@ class DetectorConfig:
     complexity: int = option_field(
         1, "Size of the front end's models: 0 = faster, 1 = more exact.", low=0, high=1
     )
-    threads: int = option_field(2, "Threads of the front end's networks.", low=1, high=64)
+    threads: int = option_field(
+        1,
+        "Threads of the front end's networks; 2 is quicker on an idle machine, far slower on a busy "
+        "one.",
+        low=1,
+        high=64,
+    )
     search_interval: int = option_field(
         30, "Frames between searches for a further hand while one is followed.", low=1, high=300
     )
