@@ -48,8 +48,8 @@ class DetectorConfig:
     )
     threads: int = option_field(
         1,
-        "Threads of the front end's networks; 2 is quicker on an idle machine, far slower on a busy "
-        "one.",
+        "Threads of the front end's networks; 2 is quicker on an idle machine, but far slower on a "
+        "busy one.",
         low=1,
         high=64,
     )
