@@ -83,7 +83,7 @@ def test_cold_start_from_key_points_alone():
 
 def test_warm_fit_keeps_the_camera_rate():
     """Least processor time of a warm fit (least: the machine may be busy with other things)."""
-    assert np.percentile(warm_times_ms(150)[50:], 10) < 8
+    assert np.percentile(warm_times_ms(150)[50:], 10) < 12
 
 
 # -- derivatives --------------------------------------------------------------------------------
