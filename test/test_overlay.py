@@ -324,7 +324,7 @@ def test_overlay_is_quick() -> None:
             overlay.draw(*one)
             spent.append(time.process_time() - start)
     overlay.close()
-    assert min(spent) < 0.12
+    assert min(spent) < 0.06
 
 
 # --- pieces ---------------------------------------------------------------------------------

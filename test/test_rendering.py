@@ -241,7 +241,7 @@ def test_overlay_is_quick_enough_to_be_live(
         start = time.thread_time()
         overlay.draw(image, frame, {0: vertices})
         spent.append(time.thread_time() - start)
-    assert min(spent) < 0.09
+    assert min(spent) < 0.045
 
 
 # --- clip ----------------------------------------------------------------------------------
