@@ -189,7 +189,7 @@ class ViewFactory:
         rng: np.random.Generator,
     ) -> _Planned:
         c = self._config
-        point = draw_viewpoint(hands, c.size, c.cut_share, rng)
+        point = draw_viewpoint(hands, c.size, c.cut_share, rng, c.wide)
         background = self.backgrounds.draw(c.size, rng)
         lights, ambient = draw_lights(point.pose[:3, :3], background.image, look.brightness, rng)
         hidden = bool(rng.random() < c.occluder_share)
