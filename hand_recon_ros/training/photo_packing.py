@@ -116,9 +116,9 @@ def _digits(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
     held_out = files[int((1 - _HELD_OUT_SHARE) * len(files)) :]
     for file in files:
         small = _read(file)
-        side = max(small.shape[:2])
+        room = max(small.shape[:2]) // 4
         # As a user would: hands that fill the picture are found only with room around them.
-        grown = cv2.copyMakeBorder(small, *(4 * [side // 4]), cv2.BORDER_REPLICATE)
+        grown = cv2.copyMakeBorder(small, room, room, room, room, cv2.BORDER_REPLICATE)
         image = np.asarray(cv2.resize(grown, (_ENLARGED, _ENLARGED)), dtype=np.uint8)
         source = "digits_held_out" if file in held_out else "digits"
         yield from _agreed(front_end, image, source)

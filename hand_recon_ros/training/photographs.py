@@ -72,6 +72,11 @@ class Photographs:
         """Number of pictures."""
         return len(self.labels)
 
+    @property
+    def size(self) -> int:
+        """Side of the pictures, px."""
+        return PHOTO_SIZE
+
     @classmethod
     def load(
         cls,
@@ -115,9 +120,8 @@ class Photographs:
 
     def draw(self, count: int, rng: np.random.Generator) -> Numbers:
         """Random pictures: every source as often as the root of its size."""
-        source = self.labels["source"].astype(np.int64) * 2 + self.cut_out
-        size = np.bincount(source)[source]
-        share = 1 / np.sqrt(size)
+        source = self.labels["source"]
+        share = 1 / np.sqrt(np.bincount(source)[source])
         return rng.choice(len(self), count, p=share / share.sum())
 
     def hands(self, numbers: Numbers, has_3d: bool = False) -> HandLabels:
