@@ -115,7 +115,7 @@ class _Stage(nn.Module):
 
 
 def evened(crops: Tensor) -> Tensor:
-    """Each crop about zero, with an even contrast (000 section 3.1.2; as ``augment.normalized``)."""
+    """Each crop about zero, with one contrast (000 section 3.1.2; see ``augment.normalized``)."""
     centred = crops - crops.mean((2, 3), keepdim=True)
     deviation = centred.square().mean((1, 2, 3), keepdim=True).sqrt()
     return centred * (_SPREAD / deviation.clamp(min=_LEAST_DEVIATION))
