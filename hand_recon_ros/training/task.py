@@ -13,8 +13,6 @@ class Task(Protocol):
 
     model: nn.Module
     """Everything that is trained."""
-    score: str
-    """The metric of ``validate`` that says which weights are best; smaller is better."""
 
     def loss(self, model: nn.Module, batch: Any, seen: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch after ``seen`` samples, and its parts (detached)."""
@@ -23,7 +21,10 @@ class Task(Protocol):
         """Number of samples of a batch."""
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Metrics of a model of the same kind, in evaluation mode, on fixed pictures."""
+        """Metrics of a model of the same kind, in evaluation mode, on fixed pictures.
+
+        ``score`` among them says which weights are best; smaller is better.
+        """
 
     def draw(self, model: nn.Module, path: Path) -> None:
         """Write a sheet of predictions to look at."""

@@ -49,7 +49,8 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._task, self._config, self._folder = task, config, folder
         self._device = torch.device(device)
-        self._model = task.model.to(self._device, memory_format=torch.channels_last)
+        model: Any = task.model
+        self._model: nn.Module = model.to(self._device, memory_format=torch.channels_last)
         self._averaged = AveragedModel(self._model, config.ema_samples)
         self._optimizer = torch.optim.AdamW(
             _groups(self._model, config.weight_decay),
@@ -151,7 +152,7 @@ class Trainer:
             metrics = self._task.validate(averaged)
         self._log.add("exam", self._seen, metrics)
         self._log.plot()
-        score = metrics[self._task.score]
+        score = metrics["score"]
         tqdm.write(f"{self._seen} samples: " + _told(metrics))
         if score < self._best:
             self._best = score
