@@ -111,13 +111,15 @@ def training_config(path: Path, overrides: Iterable[str] = ()) -> TrainingConfig
 
 def _checked(name: str, value: Any, kind: Any) -> Any:
     wanted = str(kind)
-    if wanted == "int" and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if wanted == "float" and isinstance(value, int | str):
+    if isinstance(value, str) and wanted in ("int", "float"):
         try:
-            return float(value)  # YAML reads 1e-3 as text
+            value = float(value)  # YAML reads 1e-3 and 1e6 as text
         except ValueError:
             pass
+    if wanted == "float" and isinstance(value, int):
+        return float(value)
+    if wanted == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
     kinds = {"int": int, "float": float, "bool": bool, "str": str, "dict[str, float]": dict}
     if not isinstance(value, kinds[wanted]) or (wanted == "int" and isinstance(value, bool)):
         raise ValueError(f"option '{name}': {value!r} is not of type {wanted}")

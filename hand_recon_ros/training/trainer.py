@@ -107,7 +107,7 @@ class Trainer:
         model.train()
         sums: dict[str, torch.Tensor] = {}
         begun, steps, first, bad = time.monotonic(), 0, self._seen, 0
-        while steps < _LOG_STEPS and time.monotonic() < ends:
+        while steps < _LOG_STEPS and self._seen < self._config.samples and time.monotonic() < ends:
             batch = next(batches)
             for group in self._optimizer.param_groups:
                 group["lr"] = self._config.rate(self._seen, self._seen - start)
