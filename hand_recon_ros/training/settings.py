@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -112,10 +113,8 @@ def training_config(path: Path, overrides: Iterable[str] = ()) -> TrainingConfig
 def _checked(name: str, value: Any, kind: Any) -> Any:
     wanted = str(kind)
     if isinstance(value, str) and wanted in ("int", "float"):
-        try:
+        with contextlib.suppress(ValueError):
             value = float(value)  # YAML reads 1e-3 and 1e6 as text
-        except ValueError:
-            pass
     if wanted == "float" and isinstance(value, int):
         return float(value)
     if wanted == "int" and isinstance(value, float) and value.is_integer():
