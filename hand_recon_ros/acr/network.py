@@ -61,8 +61,8 @@ class AcrOutput(NamedTuple):
         log_sigma_px: (N, 21) logarithm of the expected error of ``points_px`` along an axis, px.
         pose6d: (N, 16, 6) rotations as two columns each, global first (MANO order).
         betas: (N, 10) shape.
-        camera: (N, 3) weak perspective: window px for a metre over the window's side, and the
-            wrist in window widths from its middle.
+        camera: (N, 3) weak perspective: window sides that a decimetre at the wrist covers, and the
+            wrist's place in window sides from the middle.
         other_wrist_m: (N, 3) from this wrist to the other hand's, metres; of no use where absent.
     """
 

@@ -73,7 +73,7 @@ class HandCrop:
         """Window px for each raw image px, in the middle of the window."""
         middle = np.full(2, (self.size - 1) / 2)
         step = self.to_image(middle + np.array([(0.0, 0.0), (1.0, 0.0)]))
-        return float(1.0 / max(np.linalg.norm(step[1] - step[0]), 1e-9))
+        return 1.0 / max(float(np.linalg.norm(step[1] - step[0])), 1e-9)
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The window's (size, size, 3) uint8 pixels; beyond the image its border is repeated."""

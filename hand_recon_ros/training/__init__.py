@@ -1,0 +1,1 @@
+"""Training of the learned stages. Nothing outside imports it but the ``train`` command."""
