@@ -30,6 +30,8 @@ class SynthesisConfig:
         coarse_share: share of scenes drawn with the model's own triangles instead of the smooth
             surface; they take half the time.
         effects: whether the camera's effects are applied.
+        wide: for trainers that cut crops out of rendered views: lenses do not distort, and the
+            hands lie in the middle with room around them.
         data_dir: folder with ``motion`` and ``photos/backgrounds``; parts may be missing.
         second_mesh: folder of the npm package ``@webxr-input-profiles/assets``; missing = unused.
     """
@@ -48,6 +50,7 @@ class SynthesisConfig:
     second_mesh_share: float = 0.15
     coarse_share: float = 0.5
     effects: bool = True
+    wide: bool = False
     data_dir: Path = DEFAULT_DATA
     second_mesh: Path = Path("node_modules/@webxr-input-profiles/assets")
 

@@ -23,6 +23,8 @@ _LEAST_Z_M = 0.06
 _ARM_M, _LEAST_ARM_M = 0.36, 0.13
 """A lens inside a sleeve sees nothing."""
 _SENSORS = ((640, 480), (1280, 720), (1920, 1080), (848, 480), (480, 640), (720, 1280))
+_WIDE = (1.7, 2.0)
+"""Side of a wide picture over the hands' extent: a turned crop round a hand fits in."""
 _ATTEMPTS = 40
 _END_ON, _END_ON_DROPPED = 0.55, 0.85
 """A palm seen along its length tells little: most such views are drawn again."""
@@ -48,15 +50,29 @@ class Viewpoint:
 
 
 def draw_viewpoint(
-    hands: list[PlacedHand], size: int, cut_share: float, rng: np.random.Generator
+    hands: list[PlacedHand],
+    size: int,
+    cut_share: float,
+    rng: np.random.Generator,
+    wide: bool = False,
 ) -> Viewpoint:
-    """Look at the hands from somewhere; all their joints lie before the camera."""
+    """Look at the hands from somewhere; all their joints lie before the camera.
+
+    Args:
+        hands: in the scene.
+        size: side of the picture, px.
+        cut_share: share of pictures that cut the hands off.
+        rng: source of randomness.
+        wide: see ``SynthesisConfig.wide``.
+    """
     points = np.concatenate([hand.vertices for hand in hands])
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     for attempt in range(_ATTEMPTS):
         kind = str(rng.choice(list(VIEW_KINDS), p=list(VIEW_KINDS.values())))
         rotation = _orientation(hands[int(rng.integers(len(hands)))], kind, rng)
         lens = draw_camera(rng)
+        if wide:
+            lens = Camera(lens.width, lens.height, lens.K)
         away = np.exp(rng.uniform(np.log(_NEAREST_M), np.log(_FARTHEST_M)))
         away += 0.01 * attempt + (0.08 if len(hands) > 1 else 0.0)
         px = np.array([lens.width, lens.height]) * rng.uniform(0.22, 0.78, 2)
@@ -73,8 +89,8 @@ def draw_viewpoint(
         if end_on and kind != "free" and rng.random() < _END_ON_DROPPED:
             continue
         projected = lens.project(seen[::4])
-        cut = bool(rng.random() < cut_share)
-        camera = _window(lens, projected, hands, size, cut, rng)
+        cut = not wide and bool(rng.random() < cut_share)
+        camera = _window(lens, projected, hands, size, cut, wide, rng)
         return Viewpoint(kind, camera, pose, cut, float(away))
     raise RuntimeError("no place for the camera was found: a hand is too large")
 
@@ -157,6 +173,7 @@ def _window(
     hands: list[PlacedHand],
     size: int,
     cut: bool,
+    wide: bool,
     rng: np.random.Generator,
 ) -> Camera:
     """The camera of a square window round the hands, scaled to ``size``."""
@@ -169,6 +186,9 @@ def _window(
     if cut:
         side = extent * rng.uniform(0.7, 1.2)
         centre = (low + high) / 2 + rng.choice([-1, 1], 2) * rng.uniform(0.1, 0.4, 2) * extent
+    elif wide:
+        side = extent * rng.uniform(*_WIDE)
+        centre = (low + high) / 2
     else:
         side = extent * rng.uniform(1.3, 2.4)
         room = 0.5 * (side - 1.06 * extent)

@@ -1,0 +1,277 @@
+"""Producer processes that render views into a ring in shared memory.
+
+Rendering is slow and training eats fast: each view is used many times, with other windows,
+backgrounds and colours, until a newer one takes its place (a replay ring).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import cycle
+from multiprocessing.context import SpawnContext
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.synthesis.settings import SynthesisConfig
+from hand_recon_ros.training.view_set import LABEL, Labels, ViewSet
+
+VIEW_SIZE: Final = 256
+"""Side of a view, px: hands in it are somewhat larger than in crops of 128 px."""
+_ONE_THREAD: Final = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
+}
+_LOOK_S: Final = 0.2
+_END_S: Final = 10.0
+
+Produced = Iterator[tuple[NDArray[np.uint8], Labels]]
+Source = Callable[[int, int], Produced]
+"""(worker, workers) -> endless views (4, S, S) and labels; runs in a producer."""
+
+
+class ProducerError(RuntimeError):
+    """A producer of views died; the message says of what."""
+
+
+class RenderedViews:
+    """A ``Source``: what ``synthetic_views`` renders, for crops.
+
+    Args:
+        config: what is rendered; size and framing are set here.
+        seed: see ``synthetic_views``.
+        size: side of the views, px.
+    """
+
+    def __init__(self, config: SynthesisConfig, seed: int, size: int = VIEW_SIZE) -> None:
+        """Keep the options: nothing heavy is made before a producer starts."""
+        self._config = replace(config, size=size, takes_per_view=1, effects=False, wide=True)
+        self._seed = seed
+
+    def __call__(self, worker: int, workers: int) -> Produced:
+        """Render in this process."""
+        from hand_recon_ros.synthesis.views import synthetic_views
+        from hand_recon_ros.training.view_set import label_of, planar
+
+        for view in synthetic_views(self._config, self._seed, worker=worker, workers=workers):
+            label = label_of(view)
+            if label["shown"].any():
+                yield planar(view), label
+
+
+class ViewRing:
+    """A bounded ring of views that producers keep filling.
+
+    Each producer owns every ``workers``-th slot, so that nobody waits for a lock; a counter in
+    each slot tells a reader whether it was overwritten meanwhile. Use it in a ``with`` block.
+
+    Args:
+        source: what producers run; it must be picklable.
+        slots: views that are kept.
+        workers: number of producer processes.
+        size: side of the views that the source gives, px.
+    """
+
+    def __init__(
+        self, source: Source, slots: int = 2048, workers: int = 1, size: int = VIEW_SIZE
+    ) -> None:
+        """Start the producers.
+
+        Raises:
+            ValueError: there is no producer, or fewer slots than producers.
+        """
+        if not 1 <= workers <= slots:
+            raise ValueError(f"{workers} producers for {slots} slots: use 1 to {slots} producers")
+        # Spawned, not forked: OpenGL and threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self._shared = _Shared(context, slots, size)
+        self._stop = context.Event()
+        self._end, theirs = context.Pipe(duplex=False)
+        self._processes = [
+            context.Process(
+                target=_produce,
+                args=(source, self._shared, self._stop, theirs, worker, workers),
+                daemon=True,
+            )
+            for worker in range(workers)
+        ]
+        self._started = time.monotonic()
+        self._closed = False
+        with _environment(_ONE_THREAD):
+            for process in self._processes:
+                process.start()
+        theirs.close()
+
+    @property
+    def views(self) -> ViewSet:
+        """All slots, the empty ones too: what producers write is seen here."""
+        return ViewSet(self._shared.rgba, self._shared.labels)
+
+    @property
+    def versions(self) -> NDArray[np.int64]:
+        """(slots,) counts up by 2 with each view; odd = being written, 0 = empty."""
+        return self._shared.versions
+
+    @property
+    def produced(self) -> int:
+        """Views made so far."""
+        return int((self._shared.versions // 2).sum())
+
+    @property
+    def views_per_second(self) -> float:
+        """Views made a second since the start."""
+        return self.produced / max(time.monotonic() - self._started, 1e-6)
+
+    def wait(self, views: int, timeout_s: float = 300.0) -> None:
+        """Wait until so many slots are full.
+
+        Raises:
+            ProducerError: a producer died, or it takes too long.
+        """
+        wanted = min(views, len(self._shared.versions))
+        until = time.monotonic() + timeout_s
+        while (full := int((self._shared.versions >= 2).sum())) < wanted:
+            self.check(wait_s=_LOOK_S)
+            if time.monotonic() > until:
+                raise ProducerError(f"only {full} of {wanted} views after {timeout_s:.0f} s")
+
+    def check(self, wait_s: float = 0.0) -> None:
+        """Do nothing while all producers live.
+
+        Raises:
+            ProducerError: one died.
+        """
+        if self._closed:
+            raise ProducerError("the ring of views is closed")
+        try:
+            if self._end.poll(wait_s):
+                raise ProducerError(f"a producer of views failed:\n{self._end.recv()}")
+        except (EOFError, OSError):  # all of them are gone without a word
+            pass
+        for process in self._processes:
+            if process.exitcode is not None:
+                raise ProducerError(
+                    f"a producer of views ended with exit code {process.exitcode} "
+                    "(negative: the number of the signal that killed it; 9 = out of memory?)"
+                )
+
+    def draw(self, count: int, rng: np.random.Generator) -> ViewSet:
+        """Copies of ``count`` random views of those that are there.
+
+        Raises:
+            ProducerError: a producer died, or there is no view yet.
+        """
+        self.check()
+        shared = self._shared
+        full = np.flatnonzero(shared.versions >= 2)
+        if not len(full):
+            raise ProducerError("there is no view yet: call wait first")
+        slots = rng.choice(full, count)
+        before = shared.versions[slots]
+        drawn = ViewSet(shared.rgba[slots], shared.labels[slots])
+        torn = np.flatnonzero((before % 2 == 1) | (shared.versions[slots] != before))
+        if len(torn):
+            again = self.draw(len(torn), rng)
+            drawn.rgba[torn], drawn.labels[torn] = again.rgba, again.labels
+        return drawn
+
+    def close(self) -> None:
+        """End the producers; may be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stop.set()
+        until = time.monotonic() + _END_S
+        for process in self._processes:
+            process.join(max(until - time.monotonic(), 0.1))
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._end.close()
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """End the producers."""
+        self.close()
+
+
+class _Shared:
+    """Memory of the ring; nameless, so that nothing is left behind however a process ends."""
+
+    def __init__(self, context: SpawnContext, slots: int, size: int) -> None:
+        self._slots, self._size = slots, size
+        byte: Any = ctypes.c_uint8
+        self._raw = context.RawArray(byte, slots * 4 * size * size)
+        self._raw_labels = context.RawArray(byte, slots * LABEL.itemsize)
+        self._raw_versions = context.RawArray(ctypes.c_int64, slots)
+
+    @property
+    def rgba(self) -> NDArray[np.uint8]:
+        flat = np.frombuffer(self._raw, np.uint8)
+        return flat.reshape(self._slots, 4, self._size, self._size)
+
+    @property
+    def labels(self) -> Labels:
+        return np.frombuffer(self._raw_labels, LABEL)
+
+    @property
+    def versions(self) -> NDArray[np.int64]:
+        return np.frombuffer(self._raw_versions, np.int64)
+
+
+def _produce(
+    source: Source, shared: _Shared, stop: Any, tell: Any, worker: int, workers: int
+) -> None:
+    """Body of a producer: fill the own slots in turn until told to stop or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    parent = os.getppid()
+    rgba, labels, versions = shared.rgba, shared.labels, shared.versions
+    own = cycle(range(worker, len(versions), workers))
+    try:
+        for picture, label in source(worker, workers):
+            if stop.is_set() or os.getppid() != parent:
+                return
+            slot = next(own)
+            versions[slot] += 1
+            rgba[slot], labels[slot] = picture, label
+            versions[slot] += 1
+        raise RuntimeError("the source of views came to an end")
+    except Exception:
+        if not stop.is_set():
+            tell.send(traceback.format_exc())
+
+
+class _environment:  # noqa: N801 (reads like a function)
+    """Environment variables for processes that are started inside."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._values}
+        os.environ.update(self._values)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
