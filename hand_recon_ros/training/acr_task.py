@@ -31,7 +31,7 @@ from hand_recon_ros.training.scores import joint_errors_mm, pixel_errors, turned
 from hand_recon_ros.training.settings import TrainingConfig
 
 _LOSSES = {
-    "beliefs": 100.0,
+    "beliefs": 30.0,
     "presence": 0.3,
     "points": 0.1,
     "pose": 10.0,

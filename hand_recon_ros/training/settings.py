@@ -45,7 +45,7 @@ class TrainingConfig:
     warmup_samples: int = 10_000
     decay_share: float = 0.3
     weight_decay: float = 0.02
-    gradient_norm: float = 1.0
+    gradient_norm: float = 10.0
     ema_samples: int = 60_000
     threads: int = 1
     half: bool = True
