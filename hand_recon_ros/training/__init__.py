@@ -1,1 +1,1 @@
-"""Training of the learned chain: data, losses, loops. Nothing here is needed to run the chain."""
+"""Training of the learned stages. Nothing outside imports it but the ``train`` command."""

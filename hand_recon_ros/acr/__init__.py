@@ -1,0 +1,1 @@
+"""Attention collaboration regressor: 3D of both hands together."""

@@ -1,0 +1,1 @@
+"""What the learned stages share: building blocks, weights, ways to run them."""
