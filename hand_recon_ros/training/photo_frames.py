@@ -26,6 +26,10 @@ from hand_recon_ros.types import Array
 _CELLS: Final = ((1, 1), (1, 2), (2, 1), (2, 2))
 """Columns and rows of the mosaics."""
 _CELL_SHARES: Final = (0.55, 0.2, 0.1, 0.15)
+_SHARE: Final = (0.22, 0.95)
+"""Longer side of a hand's box over the shorter side of its cell."""
+_EMPTY_SHARE: Final = 0.6
+"""Share of frames with a tile that shows no hand: a rectangle alone is no sign of one."""
 _GOES_ON_SHARE: Final = 0.4
 _PLAIN_SHARE: Final = 0.25
 _STRENGTH: Final = Strength(blur_share=0.15, coarse_share=0.05, noise_share=0.4, tone=0.6)
@@ -63,6 +67,7 @@ class PhotoComposer:
         plain = np.flatnonzero(rng.random(count) < _PLAIN_SHARE)
         shade = np.where(rng.random(len(plain)) < 0.6, rng.uniform(225, 256, len(plain)), 0.0)
         image[torch.from_numpy(plain).to(self._device)] = self._tensor(shade)[:, None, None, None]
+        self._add_empty_tiles(image, rng)
         frames, cells = _mosaic(count, width, height, rng)
         numbers = self._alone(len(frames), rng)
         hands = self._photographs.hands(numbers)
@@ -97,6 +102,27 @@ class PhotoComposer:
         """Photographs whose only hand is labelled: others would teach that a hand is none."""
         drawn = self._photographs.draw(2 * count + 8, rng)
         return drawn[self._photographs.labels["alone"][drawn]][:count]
+
+    def _add_empty_tiles(self, image: Tensor, rng: np.random.Generator) -> None:
+        """Lay a turned rectangle of another background over some frames."""
+        count, _, height, width = image.shape
+        frames = np.flatnonzero(rng.random(count) < _EMPTY_SHARE)
+        turn = rng.normal(0, 0.4, len(frames))
+        centre = rng.random((len(frames), 2)) * (width, height)
+        half = rng.uniform(0.05, 0.3, (len(frames), 2)) * max(width, height)
+        along = np.column_stack([np.cos(turn), np.sin(turn)]) / half[:, :1]
+        across = np.column_stack([-np.sin(turn), np.cos(turn)]) / half[:, 1:]
+        x = torch.arange(width, device=self._device, dtype=torch.float32)
+        y = torch.arange(height, device=self._device, dtype=torch.float32)[:, None]
+        kept = torch.ones((len(frames), height, width), dtype=torch.bool, device=self._device)
+        for axis in (along, across):
+            a = self._tensor(axis)[:, :, None, None]
+            start = self._tensor((axis * centre).sum(axis=1))[:, None, None]
+            kept &= (a[:, 0] * x + a[:, 1] * y - start).abs() < 1
+        tile = self._grounds.draw(len(frames), width, height, rng)
+        lay_over(
+            image, frames, torch.cat([tile, torch.full_like(tile[:, :1], 255.0)], 1) * kept[:, None]
+        )
 
     def _layer(
         self,
@@ -150,7 +176,7 @@ def _in_cells(rows: HandRows, cells: Array, rng: np.random.Generator) -> Array:
     """(L, 3, 3) similarities that put photographs into their cells."""
     size = cells[:, 2:] - cells[:, :2]
     # Frames of one side, then scaled: places are drawn for frames of one size.
-    places = draw_places(rows, LONG_SIDE, LONG_SIDE, np.full(len(cells), 0.9), rng)
+    places = draw_places(rows, LONG_SIDE, LONG_SIDE, np.full(len(cells), _SHARE[1]), rng, _SHARE[0])
     factor = size.min(axis=1) / LONG_SIDE
     scaling = np.zeros((len(cells), 3, 3))
     scaling[:, 0, 0] = scaling[:, 1, 1] = factor
