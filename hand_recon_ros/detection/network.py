@@ -140,8 +140,8 @@ class SsdRpn(nn.Module):
 class RunningSsdRpn(nn.Module):
     """What is exported and run: pictures to ``Proposals``."""
 
-    def __init__(self, network: SsdRpn) -> None:
-        """Wrap a trained network."""
+    def __init__(self, network: nn.Module) -> None:
+        """Wrap a trained ``SsdRpn``."""
         super().__init__()
         self.network = network
 

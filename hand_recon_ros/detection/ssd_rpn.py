@@ -28,6 +28,10 @@ REPLACING_IOU: Final = 0.5
 """Least IoU of an SSD box with the RPN's box that replaces it (facts A4.2)."""
 
 
+_CANDIDATES: Final = 200
+"""Best SSD boxes that are looked at (facts A4.2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundHand:
     """A hand in a frame.
@@ -116,7 +120,8 @@ def find_hands(
         np.asarray(array[picture], dtype=np.float32) for array in outputs
     )
     total = scores.sum(axis=1)
-    likely = np.flatnonzero(total >= min_score)
+    likely = np.argsort(-total, kind="stable")[:_CANDIDATES]
+    likely = likely[total[likely] >= min_score]
     sides = scores.argmax(axis=1)
     kept = likely[suppressed(ssd_boxes[likely], sides[likely], total[likely])]
     if not len(kept):

@@ -42,6 +42,10 @@ class DetectorBatch:
         """Number of frames."""
         return int(self.image.shape[0])
 
+    def first(self, count: int) -> DetectorBatch:
+        """The first frames."""
+        return DetectorBatch(**{f.name: getattr(self, f.name)[:count] for f in fields(self)})
+
     def to(self, device: torch.device | str) -> DetectorBatch:
         """The batch on another device."""
         return DetectorBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})

@@ -137,9 +137,10 @@ class FrameComposer:
         layer = sampled(views.pixels, views.size, slots, level_of(step), back, LONG_SIDE)
         layer = layer[:, :, :height, :width]
         rows = moved(here, places)
-        layer = layer * self._mask(rows, patch, false & ~patch, width, height, rng)
-        at = torch.from_numpy(frames).to(self._device)
-        image[at] = image[at] * (1 - layer[:, 3:] / 255.0) + layer[:, :3]
+        if false.any():
+            mask = self._mask(rows, patch, false & ~patch, width, height, rng)
+            layer[torch.from_numpy(false).to(self._device)] *= mask[false]
+        lay_over(image, frames, layer)
         kinds = np.where(false[:, None], NOTHING, rows.kinds)
         return _Layer(frames, replace(rows, kinds=kinds), layer[:, 3], count)
 
@@ -179,6 +180,12 @@ class FrameComposer:
 
     def _tensor(self, values: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self._device)
+
+
+def lay_over(image: Tensor, frames: NDArray[np.int64], layer: Tensor) -> None:
+    """Lay premultiplied pictures (L, 4, H, W) over some frames (N, 3, H, W), all 0..255."""
+    at = torch.from_numpy(frames).to(image.device)
+    image[at] = torch.addcmul(layer[:, :3], image[at], 1 - layer[:, 3:] / 255.0)
 
 
 class FrameFinish:

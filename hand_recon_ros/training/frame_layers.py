@@ -99,7 +99,12 @@ def moved(rows: HandRows, matrices: Array) -> HandRows:
 
 
 def draw_places(
-    rows: HandRows, width: int, height: int, largest: Array, rng: np.random.Generator
+    rows: HandRows,
+    width: int,
+    height: int,
+    largest: Array,
+    rng: np.random.Generator,
+    smallest: float = HAND_SHARE[0],
 ) -> Array:
     """(L, 3, 3) similarities that put views into frames: turned, scaled, somewhere.
 
@@ -108,6 +113,7 @@ def draw_places(
         width, height: of the frame, px.
         largest: (L,) most that a hand's box may have over the long side of the frame.
         rng: source of randomness.
+        smallest: least that it may have.
     """
     count = len(rows.kinds)
     there = rows.kinds != NOTHING
@@ -121,9 +127,8 @@ def draw_places(
     rotation[:, 2, 2] = 1.0
     box = box_round(moved(rows, rotation).points_px)
     side = np.where(there, box[..., 2:].max(axis=-1), 0.0).max(axis=1)
-    low, high = HAND_SHARE
-    most = np.minimum(high, largest)
-    share = np.exp(rng.uniform(np.log(low), np.log(np.maximum(most, low + 1e-3))))
+    most = np.maximum(np.minimum(HAND_SHARE[1], largest), smallest)
+    share = np.exp(rng.uniform(np.log(smallest), np.log(most)))
     scale = share * max(width, height) / np.maximum(side, 1.0)
     far = np.where(there[..., None], box[..., :2], np.inf).min(axis=1) * scale[:, None]
     near = np.where(there[..., None], box[..., :2] + box[..., 2:], -np.inf).max(axis=1)

@@ -1,0 +1,193 @@
+"""Composes frames of labelled photographs for the detector: whole, in mosaics, and cut out.
+
+Each cell of a frame shows one photograph round its hand. Where the photograph ends, its border goes
+on, or a background shows, or white, as where somebody padded a small picture.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
+from hand_recon_ros.training.appearance import Strength
+from hand_recon_ros.training.detector_batch import IGNORED, DetectorBatch
+from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, lay_over
+from hand_recon_ros.training.frame_layers import HandRows, draw_places, learnable, moved
+from hand_recon_ros.training.photographs import PHOTO_SIZE, Photographs
+from hand_recon_ros.training.pyramid import level_of, sampled
+from hand_recon_ros.types import Array
+
+_CELLS: Final = ((1, 1), (1, 2), (2, 1), (2, 2))
+"""Columns and rows of the mosaics."""
+_CELL_SHARES: Final = (0.55, 0.2, 0.1, 0.15)
+_SHARE: Final = (0.22, 0.95)
+"""Longer side of a hand's box over the shorter side of its cell."""
+_EMPTY_SHARE: Final = 0.6
+"""Share of frames with a tile that shows no hand: a rectangle alone is no sign of one."""
+_GOES_ON_SHARE: Final = 0.4
+_PLAIN_SHARE: Final = 0.25
+_STRENGTH: Final = Strength(blur_share=0.15, coarse_share=0.05, noise_share=0.4, tone=0.6)
+"""Photographs have a camera's effects already."""
+
+
+class PhotoComposer:
+    """Makes batches of frames from photographs.
+
+    Args:
+        photographs: on the device.
+        grounds: what is seen where they end.
+        device: of pictures and batches.
+        strength: of camera effects.
+    """
+
+    def __init__(
+        self,
+        photographs: Photographs,
+        grounds: FrameGrounds,
+        device: torch.device | str,
+        strength: Strength = _STRENGTH,
+    ) -> None:
+        """Keep the parts."""
+        self._photographs = photographs
+        self._grounds = grounds
+        self._device = torch.device(device)
+        self._finish = FrameFinish(device, strength)
+
+    def frames(
+        self, count: int, width: int, height: int, rng: np.random.Generator
+    ) -> DetectorBatch:
+        """Frames with a content of width x height px, padded to the network's input."""
+        image = self._grounds.draw(count, width, height, rng)
+        plain = np.flatnonzero(rng.random(count) < _PLAIN_SHARE)
+        shade = np.where(rng.random(len(plain)) < 0.6, rng.uniform(225, 256, len(plain)), 0.0)
+        image[torch.from_numpy(plain).to(self._device)] = self._tensor(shade)[:, None, None, None]
+        self._add_empty_tiles(image, rng)
+        frames, cells = _mosaic(count, width, height, rng)
+        numbers = self._alone(len(frames), rng)
+        hands = self._photographs.hands(numbers)
+        side = np.where(hands.left, 1, 2)[:, None]
+        here = HandRows(hands.points_px[:, None], hands.visible[:, None], side)
+        places = _in_cells(here, cells, rng)
+        rows = moved(here, places)
+        layer = self._layer(numbers, places, cells, width, height, rng)
+        first = np.flatnonzero(np.diff(frames, prepend=-1))
+        place = np.arange(len(frames)) - np.repeat(first, np.diff(first, append=len(frames)))
+        most = int(place.max()) + 1
+        for number in range(most):  # cells do not overlap; a frame takes one at a time
+            chosen = np.flatnonzero(place == number)
+            lay_over(image, frames[chosen], layer[torch.from_numpy(chosen).to(self._device)])
+        kinds = learnable(rows.kinds, rows.points_px, rows.visible, width, height)
+        kinds = np.where(_inside_cells(rows.points_px, cells), kinds, IGNORED)
+        boxes = np.zeros((count, most, 4))
+        told = np.zeros((count, most), np.int64)
+        directions = np.zeros((count, most, 2))
+        boxes[frames, place] = rows.boxes()[:, 0]
+        told[frames, place] = kinds[:, 0]
+        directions[frames, place] = rows.directions()[:, 0]
+        batch = DetectorBatch(
+            image=image / 255.0,
+            boxes=self._tensor(boxes),
+            kinds=torch.from_numpy(told).to(self._device),
+            directions=self._tensor(directions),
+        )
+        return self._finish.apply(batch, rng)
+
+    def _alone(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Photographs whose only hand is labelled: others would teach that a hand is none."""
+        drawn = self._photographs.draw(2 * count + 8, rng)
+        return drawn[self._photographs.labels["alone"][drawn]][:count]
+
+    def _add_empty_tiles(self, image: Tensor, rng: np.random.Generator) -> None:
+        """Lay a turned rectangle of another background over some frames."""
+        count, _, height, width = image.shape
+        frames = np.flatnonzero(rng.random(count) < _EMPTY_SHARE)
+        turn = rng.normal(0, 0.4, len(frames))
+        centre = rng.random((len(frames), 2)) * (width, height)
+        half = rng.uniform(0.05, 0.3, (len(frames), 2)) * max(width, height)
+        along = np.column_stack([np.cos(turn), np.sin(turn)]) / half[:, :1]
+        across = np.column_stack([-np.sin(turn), np.cos(turn)]) / half[:, 1:]
+        x = torch.arange(width, device=self._device, dtype=torch.float32)
+        y = torch.arange(height, device=self._device, dtype=torch.float32)[:, None]
+        kept = torch.ones((len(frames), height, width), dtype=torch.bool, device=self._device)
+        for axis in (along, across):
+            a = self._tensor(axis)[:, :, None, None]
+            start = self._tensor((axis * centre).sum(axis=1))[:, None, None]
+            kept &= (a[:, 0] * x + a[:, 1] * y - start).abs() < 1
+        tile = self._grounds.draw(len(frames), width, height, rng)
+        lay_over(
+            image, frames, torch.cat([tile, torch.full_like(tile[:, :1], 255.0)], 1) * kept[:, None]
+        )
+
+    def _layer(
+        self,
+        numbers: NDArray[np.int64],
+        places: Array,
+        cells: Array,
+        width: int,
+        height: int,
+        rng: np.random.Generator,
+    ) -> Tensor:
+        """(L, 4, H, W) premultiplied photographs in their cells."""
+        back = np.linalg.inv(places)
+        step = np.sqrt(np.abs(np.linalg.det(back[:, :2, :2])))
+        layer = sampled(
+            self._photographs.pixels, PHOTO_SIZE, numbers, level_of(step), back, LONG_SIDE
+        )[:, :, :height, :width]
+        x = torch.arange(width, device=self._device, dtype=torch.float32)
+        y = torch.arange(height, device=self._device, dtype=torch.float32)[:, None]
+        low, high = self._tensor(cells[:, :2]), self._tensor(cells[:, 2:])
+        kept = (x >= low[:, 0, None, None]) & (x < high[:, 0, None, None])
+        kept = kept & (y >= low[:, 1, None, None]) & (y < high[:, 1, None, None])
+        goes_on = torch.from_numpy(rng.random(len(numbers)) < _GOES_ON_SHARE).to(self._device)
+        m = self._tensor(back)[:, :, :, None, None]
+        u = m[:, 0, 0] * x + m[:, 0, 1] * y + m[:, 0, 2]
+        v = m[:, 1, 0] * x + m[:, 1, 1] * y + m[:, 1, 2]
+        there = (u > -0.5) & (v > -0.5) & (u < PHOTO_SIZE - 0.5) & (v < PHOTO_SIZE - 0.5)
+        return layer * (kept & (there | goes_on[:, None, None]))[:, None]
+
+    def _tensor(self, values: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self._device)
+
+
+def _mosaic(
+    count: int, width: int, height: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], Array]:
+    """(L,) frames in order and (L, 4) cells x0, y0, x1, y1 px."""
+    frames, cells = [], []
+    for frame, kind in enumerate(rng.choice(len(_CELLS), size=count, p=_CELL_SHARES)):
+        columns, rows = _CELLS[kind]
+        at = rng.uniform(0.35, 0.65, 2) * (width, height)
+        xs = [0.0, *([at[0]] if columns > 1 else []), float(width)]
+        ys = [0.0, *([at[1]] if rows > 1 else []), float(height)]
+        for y0, y1 in pairwise(ys):
+            for x0, x1 in pairwise(xs):
+                frames.append(frame)
+                cells.append((round(x0), round(y0), round(x1), round(y1)))
+    return np.array(frames), np.array(cells, float)
+
+
+def _in_cells(rows: HandRows, cells: Array, rng: np.random.Generator) -> Array:
+    """(L, 3, 3) similarities that put photographs into their cells."""
+    size = cells[:, 2:] - cells[:, :2]
+    # Frames of one side, then scaled: places are drawn for frames of one size.
+    places = draw_places(rows, LONG_SIDE, LONG_SIDE, np.full(len(cells), _SHARE[1]), rng, _SHARE[0])
+    factor = size.min(axis=1) / LONG_SIDE
+    scaling = np.zeros((len(cells), 3, 3))
+    scaling[:, 0, 0] = scaling[:, 1, 1] = factor
+    scaling[:, 2, 2] = 1.0
+    spare = size - size.min(axis=1, keepdims=True)
+    scaling[:, :2, 2] = cells[:, :2] + rng.random((len(cells), 2)) * spare
+    return np.asarray(scaling @ places)
+
+
+def _inside_cells(points_px: Array, cells: Array) -> NDArray[np.bool_]:
+    """(L, 1) whether most of a hand is in its cell, not under the neighbours."""
+    low, high = cells[:, None, None, :2], cells[:, None, None, 2:]
+    inside = ((points_px > low) & (points_px < high)).all(axis=-1)
+    return np.asarray(inside.mean(axis=-1) > 0.75)
