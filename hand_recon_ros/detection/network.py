@@ -16,12 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
 from hand_recon_ros.detection.anchors import PRIORS_A_CELL, centred, decode, make_priors
+from hand_recon_ros.detection.ssd_rpn import STRIDE_PX
 from hand_recon_ros.networks.blocks import ConvNorm, Residual
 
-LONG_SIDE: Final = 320
-"""Of the input, px."""
-STRIDE_PX: Final = 32
-"""Both sides of the input are multiples of it."""
 CLASSES: Final = 3
 """Background, left, right (``SIDES`` from 1)."""
 _WIDTHS: Final = (16, 24, 48, 96, 128, 96)

@@ -1,7 +1,7 @@
 """Rendered views with compact labels: in memory, and packed in one small file.
 
-A file is an ``.npz`` without pickles: ``pictures`` (uint8, WebP bytes one after the other), ``ends``
-(n,) where each one ends, ``size`` their side, and one array for each field of ``LABEL``.
+A file is an ``.npz`` without pickles: ``pictures`` (uint8, WebP bytes one after the other),
+``ends`` (n,) where each one ends, ``size`` their side, and one array for each field of ``LABEL``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.synthesis.sample import HandLabel
 from hand_recon_ros.synthesis.views import HandView
+from hand_recon_ros.training.pyramid import pyramid, texels
 
 MOST_HANDS: Final = 2
 _HAND: Final = (MOST_HANDS,)
 LABEL: Final = np.dtype(
     [
         ("K", "f8", (3, 3)),
+        ("hands", "u1"),
         ("shown", "?", _HAND),
         ("left", "?", _HAND),
         ("joints_m", "f4", (*_HAND, 21, 3)),
@@ -33,7 +35,8 @@ LABEL: Final = np.dtype(
         ("has_mano", "?", _HAND),
     ]
 )
-"""Labels of a view, camera's optical frame; ``shown``: the hand is there and wholly in the view."""
+"""Labels of a view, camera's optical frame: ``hands`` in the scene, and for each of them whether it
+is ``shown``: wholly in the view."""
 _OURS: Final = "embedded"
 """Betas belong to this mesh; those of another one mean something else."""
 _QUALITY: Final = 90
@@ -50,16 +53,23 @@ class ViewSet:
     """n views of S x S px.
 
     Attributes:
-        rgba: (n, 4, S, S) uint8 colours premultiplied with their coverage.
+        pixels: (n, T, 4) uint8 RGBA, premultiplied: the pyramids of the views.
         labels: (n,) of ``LABEL``.
+        size: S, px.
     """
 
-    rgba: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     labels: Labels
+    size: int
 
     def __len__(self) -> int:
         """Number of views."""
         return len(self.labels)
+
+    def picture(self, number: int) -> NDArray[np.uint8]:
+        """(S, S, 4) one view."""
+        level = self.pixels[number, : self.size**2]
+        return level.reshape(self.size, self.size, 4)
 
     def save(self, path: Path) -> None:
         """Write all views to one file; colours lose a little, labels nothing.
@@ -67,15 +77,13 @@ class ViewSet:
         Raises:
             OSError: the file cannot be written.
         """
-        packed = [_encoded(view) for view in self.rgba]
+        packed = [_encoded(self.picture(k)) for k in range(len(self))]
         pictures = np.frombuffer(b"".join(packed), np.uint8)
         ends = np.cumsum([len(data) for data in packed])
         fields = {name: self.labels[name] for name in LABEL.names or ()}
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            np.savez_compressed(
-                file, pictures=pictures, ends=ends, size=self.rgba.shape[-1], **fields
-            )
+            np.savez_compressed(file, pictures=pictures, ends=ends, size=self.size, **fields)
 
     @classmethod
     def load(cls, path: Path) -> ViewSet:
@@ -91,19 +99,14 @@ class ViewSet:
             labels = np.zeros(len(ends), LABEL)
             for name in LABEL.names or ():
                 labels[name] = stored[name]
-            rgba = np.zeros((len(ends), 4, size, size), np.uint8)
-            for view, data in zip(rgba, np.split(pictures, ends[:-1]), strict=True):
-                view[:] = _decoded(data)
+            pixels = np.zeros((len(ends), texels(size), 4), np.uint8)
+            for view, data in zip(pixels, np.split(pictures, ends[:-1]), strict=True):
+                view[:] = pyramid(_decoded(data))
         except FileNotFoundError:
             raise ViewFileError(f"{path}: no such file of views; render it again") from None
         except (KeyError, OSError, ValueError, cv2.error, zipfile.BadZipFile) as error:
             raise ViewFileError(f"{path}: no file of views ({error}); render it again") from error
-        return cls(rgba, labels)
-
-
-def planar(view: HandView) -> NDArray[np.uint8]:
-    """(4, S, S) the colours of a view."""
-    return np.ascontiguousarray(view.picture.rgba.transpose(2, 0, 1))
+        return cls(pixels, labels, size)
 
 
 def label_of(view: HandView) -> Labels:
@@ -116,6 +119,7 @@ def label_of(view: HandView) -> Labels:
         raise ValueError("views for training need a lens without distortion: set wide")
     label = np.zeros((), LABEL)
     label["K"] = view.camera.K
+    label["hands"] = len(view.hands)
     size = view.camera.width
     for k, hand in enumerate(view.labels()[:MOST_HANDS]):
         _note(label, k, hand, size)
@@ -136,7 +140,7 @@ def _note(label: Labels, k: int, hand: HandLabel, size: int) -> None:
 
 def _encoded(rgba: NDArray[np.uint8]) -> bytes:
     """WebP takes straight colours; these are stored as they are, so dark edges stay right."""
-    picture = np.ascontiguousarray(rgba[[2, 1, 0, 3]].transpose(1, 2, 0))
+    picture = cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA)
     done, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
     if not done:
         raise ValueError("this build of OpenCV writes no WebP: use the one from PyPI")
@@ -149,6 +153,6 @@ def _decoded(data: NDArray[np.uint8]) -> NDArray[Any]:
         raise ValueError("a picture in it cannot be read")
     if picture.shape[2] == 3:  # every pixel is covered
         picture = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
-    rgba = picture.transpose(2, 0, 1)[[2, 1, 0, 3]]
+    rgba = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
     # Where nothing is seen the codec writes what it likes.
-    return np.minimum(rgba, rgba[3])
+    return np.minimum(rgba, rgba[..., 3:])

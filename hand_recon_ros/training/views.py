@@ -1,7 +1,7 @@
 """Producer processes that render views into a ring in shared memory.
 
-Rendering is slow and training eats fast: each view is used many times, with other windows,
-backgrounds and colours, until a newer one takes its place (a replay ring).
+The trainer takes what is new from time to time (see ``replay``); what it does not take in time is
+overwritten.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.synthesis.settings import SynthesisConfig
+from hand_recon_ros.training.pyramid import pyramid, texels
 from hand_recon_ros.training.view_set import LABEL, Labels, ViewSet
 
 VIEW_SIZE: Final = 256
 """Side of a view, px: hands in it are somewhat larger than in crops of 128 px."""
-_ONE_THREAD: Final = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
-}
-_LOOK_S: Final = 0.2
+_ONE_THREAD: Final = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS"), "1"
+)
 _END_S: Final = 10.0
 
 Produced = Iterator[tuple[NDArray[np.uint8], Labels]]
 Source = Callable[[int, int], Produced]
-"""(worker, workers) -> endless views (4, S, S) and labels; runs in a producer."""
+"""(worker, workers) -> endless views, as pyramids (T, 4), and labels; runs in a producer."""
 
 
 class ProducerError(RuntimeError):
@@ -60,29 +59,29 @@ class RenderedViews:
     def __call__(self, worker: int, workers: int) -> Produced:
         """Render in this process."""
         from hand_recon_ros.synthesis.views import synthetic_views
-        from hand_recon_ros.training.view_set import label_of, planar
+        from hand_recon_ros.training.view_set import label_of
 
         for view in synthetic_views(self._config, self._seed, worker=worker, workers=workers):
             label = label_of(view)
             if label["shown"].any():
-                yield planar(view), label
+                yield pyramid(view.picture.rgba), label
 
 
 class ViewRing:
     """A bounded ring of views that producers keep filling.
 
     Each producer owns every ``workers``-th slot, so that nobody waits for a lock; a counter in
-    each slot tells a reader whether it was overwritten meanwhile. Use it in a ``with`` block.
+    each slot tells the reader whether it was overwritten meanwhile. Use it in a ``with`` block.
 
     Args:
         source: what producers run; it must be picklable.
-        slots: views that are kept.
+        slots: views that wait to be taken at most.
         workers: number of producer processes.
         size: side of the views that the source gives, px.
     """
 
     def __init__(
-        self, source: Source, slots: int = 2048, workers: int = 1, size: int = VIEW_SIZE
+        self, source: Source, slots: int = 512, workers: int = 1, size: int = VIEW_SIZE
     ) -> None:
         """Start the producers.
 
@@ -93,7 +92,9 @@ class ViewRing:
             raise ValueError(f"{workers} producers for {slots} slots: use 1 to {slots} producers")
         # Spawned, not forked: OpenGL and threads do not survive a fork.
         context = multiprocessing.get_context("spawn")
+        self._size = size
         self._shared = _Shared(context, slots, size)
+        self._taken = np.zeros(slots, np.int64)
         self._stop = context.Event()
         self._end, theirs = context.Pipe(duplex=False)
         self._processes = [
@@ -112,16 +113,6 @@ class ViewRing:
         theirs.close()
 
     @property
-    def views(self) -> ViewSet:
-        """All slots, the empty ones too: what producers write is seen here."""
-        return ViewSet(self._shared.rgba, self._shared.labels)
-
-    @property
-    def versions(self) -> NDArray[np.int64]:
-        """(slots,) counts up by 2 with each view; odd = being written, 0 = empty."""
-        return self._shared.versions
-
-    @property
     def produced(self) -> int:
         """Views made so far."""
         return int((self._shared.versions // 2).sum())
@@ -130,19 +121,6 @@ class ViewRing:
     def views_per_second(self) -> float:
         """Views made a second since the start."""
         return self.produced / max(time.monotonic() - self._started, 1e-6)
-
-    def wait(self, views: int, timeout_s: float = 300.0) -> None:
-        """Wait until so many slots are full.
-
-        Raises:
-            ProducerError: a producer died, or it takes too long.
-        """
-        wanted = min(views, len(self._shared.versions))
-        until = time.monotonic() + timeout_s
-        while (full := int((self._shared.versions >= 2).sum())) < wanted:
-            self.check(wait_s=_LOOK_S)
-            if time.monotonic() > until:
-                raise ProducerError(f"only {full} of {wanted} views after {timeout_s:.0f} s")
 
     def check(self, wait_s: float = 0.0) -> None:
         """Do nothing while all producers live.
@@ -164,25 +142,20 @@ class ViewRing:
                     "(negative: the number of the signal that killed it; 9 = out of memory?)"
                 )
 
-    def draw(self, count: int, rng: np.random.Generator) -> ViewSet:
-        """Copies of ``count`` random views of those that are there.
+    def news(self) -> ViewSet:
+        """Copies of all views that came since the last call; possibly none.
 
         Raises:
-            ProducerError: a producer died, or there is no view yet.
+            ProducerError: a producer died.
         """
         self.check()
         shared = self._shared
-        full = np.flatnonzero(shared.versions >= 2)
-        if not len(full):
-            raise ProducerError("there is no view yet: call wait first")
-        slots = rng.choice(full, count)
-        before = shared.versions[slots]
-        drawn = ViewSet(shared.rgba[slots], shared.labels[slots])
-        torn = np.flatnonzero((before % 2 == 1) | (shared.versions[slots] != before))
-        if len(torn):
-            again = self.draw(len(torn), rng)
-            drawn.rgba[torn], drawn.labels[torn] = again.rgba, again.labels
-        return drawn
+        before = shared.versions.copy()
+        slots = np.flatnonzero((before != self._taken) & (before % 2 == 0))
+        pixels, labels = shared.pixels[slots], shared.labels[slots]
+        whole = shared.versions[slots] == before[slots]  # not overwritten while they were read
+        self._taken[slots[whole]] = before[slots[whole]]
+        return ViewSet(pixels[whole], labels[whole], self._size)
 
     def close(self) -> None:
         """End the producers; may be called again."""
@@ -217,15 +190,15 @@ class _Shared:
 
     def __init__(self, context: SpawnContext, slots: int, size: int) -> None:
         self._slots, self._size = slots, size
+        # counts up by 2 with each view: odd = being written, 0 = empty
         byte: Any = ctypes.c_uint8
-        self._raw = context.RawArray(byte, slots * 4 * size * size)
+        self._raw = context.RawArray(byte, slots * texels(size) * 4)
         self._raw_labels = context.RawArray(byte, slots * LABEL.itemsize)
         self._raw_versions = context.RawArray(ctypes.c_int64, slots)
 
     @property
-    def rgba(self) -> NDArray[np.uint8]:
-        flat = np.frombuffer(self._raw, np.uint8)
-        return flat.reshape(self._slots, 4, self._size, self._size)
+    def pixels(self) -> NDArray[np.uint8]:
+        return np.frombuffer(self._raw, np.uint8).reshape(self._slots, texels(self._size), 4)
 
     @property
     def labels(self) -> Labels:
@@ -242,7 +215,7 @@ def _produce(
     """Body of a producer: fill the own slots in turn until told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     parent = os.getppid()
-    rgba, labels, versions = shared.rgba, shared.labels, shared.versions
+    pixels, labels, versions = shared.pixels, shared.labels, shared.versions
     own = cycle(range(worker, len(versions), workers))
     try:
         for picture, label in source(worker, workers):
@@ -250,7 +223,7 @@ def _produce(
                 return
             slot = next(own)
             versions[slot] += 1
-            rgba[slot], labels[slot] = picture, label
+            pixels[slot], labels[slot] = picture, label
             versions[slot] += 1
         raise RuntimeError("the source of views came to an end")
     except Exception:

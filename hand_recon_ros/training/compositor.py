@@ -1,0 +1,256 @@
+"""Cuts crops out of stored pictures, lays backgrounds behind them and varies what they look like.
+
+One path for CPU and GPU: labels and random numbers are made on the host, pixels stay on the
+device. 000 section 3.1.3 does the same to finished pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hand_recon_ros.training.appearance import NONE, Appearance, Strength, some
+from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
+from hand_recon_ros.training.framing import STILL, Crops, Jitter, framed, pair_geometry
+from hand_recon_ros.training.grounds import GroundBank
+from hand_recon_ros.training.hand_labels import HandLabels
+from hand_recon_ros.training.pyramid import level_of, sampled
+from hand_recon_ros.types import Array
+
+_MIDDLE: Final = (CROP_SIZE - 1) / 2
+
+
+@dataclass(frozen=True)
+class CompositorConfig:
+    """How crops vary; shares are of the crops of a batch.
+
+    Attributes:
+        jitter: of the framing.
+        strength: of camera effects.
+        negative_share: without a hand of the expected side in the middle: a third each bare
+            background, left hands that are not mirrored (or right ones that are), and hands far
+            off the middle. Where a kind does not fit (photographs have no bare background, pairs
+            have no wrong side) the hand stays.
+        soft_share: hands from a coarser picture.
+        occluder_share: with something in front.
+        border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
+            repeats it.
+        parted_share: of pairs that are not told of each other.
+    """
+
+    jitter: Jitter = field(default_factory=Jitter)
+    strength: Strength = field(default_factory=Strength)
+    negative_share: float = 0.09
+    soft_share: float = 0.2
+    occluder_share: float = 0.1
+    border_share: float = 0.08
+    parted_share: float = 0.1
+
+
+PLAIN: Final = CompositorConfig(STILL, NONE, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""Standard framing, nothing varied but the background: for validation."""
+
+
+class Compositor:
+    """Makes batches of crops.
+
+    Args:
+        grounds: what lies behind; on the device of the pictures.
+        device: of pictures and batches.
+        config: how crops vary.
+    """
+
+    def __init__(
+        self,
+        grounds: GroundBank,
+        device: torch.device | str,
+        config: CompositorConfig | None = None,
+    ) -> None:
+        """Keep the parts."""
+        self.config = config or CompositorConfig()
+        self._device = torch.device(device)
+        self._grounds = grounds
+        self._appearance = Appearance(device, self.config.strength)
+
+    def crops(
+        self, pixels: Tensor, size: int, hands: HandLabels, rng: np.random.Generator
+    ) -> CropBatch:
+        """One crop of each hand.
+
+        Args:
+            pixels: (n, T) int32 pyramids of the pictures, on the device.
+            size: side of the pictures, px.
+            hands: what is in them.
+            rng: source of randomness.
+        """
+        c, n = self.config, len(hands)
+        bare, wrong, away = self._negatives(hands, rng)
+        absent = bare | wrong | away
+        hands = hands.parted(absent | (rng.random(n) < c.parted_share / 2))
+        crops = framed(hands.K, hands.points_px, hands.left ^ wrong, c.jitter, rng, away)
+        image = self._pictures(pixels, size, hands, crops, bare, rng)
+        points = crops.points(hands.points_px)
+        visible = hands.visible & hands.known
+        visible &= ~self._occlude(image, points, rng)
+        visible &= ~self._border(image, points, rng)
+        image = self._appearance.apply(image, rng)
+        return self._batch(image, hands, crops, points, visible, absent)
+
+    def _negatives(
+        self, hands: HandLabels, rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """(N,) each: bare background, wrong side, far off the middle."""
+        draw = rng.random(len(hands)) / max(self.config.negative_share, 1e-9)
+        bare = (draw < 1 / 3) & ~hands.covering
+        wrong = (draw >= 1 / 3) & (draw < 2 / 3) & hands.alone
+        return bare, wrong, (draw >= 2 / 3) & (draw < 1)
+
+    def _pictures(
+        self,
+        pixels: Tensor,
+        size: int,
+        hands: HandLabels,
+        crops: Crops,
+        bare: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> Tensor:
+        """(N, 3, 128, 128), 0..1: the hands before their backgrounds."""
+        n = len(hands)
+        back = np.linalg.inv(crops.matrix)
+        level = level_of(_step(back))
+        level[some(self.config.soft_share, n, rng)] += 1
+        level = np.minimum(level, 2)
+        layers = sampled(pixels, size, hands.number, level, back, CROP_SIZE)
+        image = self._grounds.draw(n, rng)
+        shown = self._tensor((~bare) / 255.0).view(n, 1, 1, 1)
+        layers.mul_(shown)
+        # A photograph covers all, even where it has a mask of its own.
+        alpha = torch.maximum(layers[:, 3:], self._tensor(hands.covering).view(n, 1, 1, 1))
+        return image.addcmul_(image, alpha, value=-1.0).add_(layers[:, :3])
+
+    def _occlude(self, image: Tensor, points: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Lay a rectangle or ellipse over some crops; (N, 21) which points it hides."""
+        n = len(image)
+        hidden = np.zeros(points.shape[:2], bool)
+        chosen = some(self.config.occluder_share, n, rng)
+        k = len(chosen)
+        if not k:
+            return hidden
+        turn = rng.uniform(0, np.pi, k)
+        half = CROP_SIZE * rng.uniform(0.04, 0.2, (k, 2)) * np.array([1.0, 2.0])
+        centre = points[chosen, rng.integers(21, size=k)] + rng.normal(0, 8, (k, 2))
+        axes = np.stack(
+            [np.column_stack([np.cos(turn), np.sin(turn)]),
+             np.column_stack([-np.sin(turn), np.cos(turn)])], axis=1,
+        )  # fmt: skip
+        axes /= half[:, :, None]
+        offset = np.einsum("kij,kj->ki", axes, centre)
+        place = np.einsum("kij,kpj->kpi", axes, points[chosen]) - offset[:, None]
+        round_ = rng.random(k) < 0.5
+        reach = np.where(round_[:, None], np.hypot(place[..., 0], place[..., 1]),
+                         np.abs(place).max(axis=2))  # fmt: skip
+        hidden[chosen] = reach < 1
+        line = torch.arange(CROP_SIZE, device=self._device, dtype=torch.float32)
+        a, o = self._tensor(axes), self._tensor(offset)
+        u = (a[:, 0, 0, None, None] * line + a[:, 0, 1, None, None] * line[:, None]) - o[
+            :, 0, None, None
+        ]
+        v = (a[:, 1, 0, None, None] * line + a[:, 1, 1, None, None] * line[:, None]) - o[
+            :, 1, None, None
+        ]
+        oval = self._tensor(round_).view(k, 1, 1)
+        distance = oval * torch.hypot(u, v) + (1 - oval) * torch.maximum(u.abs(), v.abs())
+        edge = self._tensor(half.min(axis=1) / rng.uniform(0.7, 2.0, k)).view(k, 1, 1)
+        mask = ((1 - distance) * edge + 0.5).clamp_(0, 1)[:, None]
+        plain = self._tensor(rng.random(k) < 0.4).view(k, 1, 1, 1)
+        colour = self._tensor(rng.uniform(0, 1, (k, 3)))[:, :, None, None]
+        cover = torch.lerp(
+            self._grounds.draw(k, rng), colour.expand(k, 3, CROP_SIZE, CROP_SIZE), plain
+        )
+        at = torch.from_numpy(chosen).to(self._device)
+        image[at] = torch.lerp(image[at], cover, mask)
+        return hidden
+
+    def _border(self, image: Tensor, points: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Let the camera's picture end inside some crops; (N, 21) which points lie beyond."""
+        n = len(image)
+        beyond = np.zeros(points.shape[:2], bool)
+        chosen = some(self.config.border_share, n, rng)
+        k = len(chosen)
+        if not k:
+            return beyond
+        heading = rng.uniform(-np.pi, np.pi, k)
+        normal = np.column_stack([np.cos(heading), np.sin(heading)])
+        limit = normal.sum(axis=1) * _MIDDLE + rng.uniform(0.12, 0.45, k) * CROP_SIZE
+        along = np.einsum("ki,kpi->kp", normal, points[chosen])
+        beyond[chosen] = along > limit[:, None]
+        line = torch.arange(CROP_SIZE, device=self._device, dtype=torch.float32)
+        across, down = self._tensor(normal).T[:, :, None, None]
+        over = (across * line + down * line[:, None] - self._tensor(limit).view(k, 1, 1)).clamp_(
+            min=0
+        )
+        x, y = line - over * across, line[:, None] - over * down
+        grid = torch.stack([x, y], dim=-1).add_(0.5).mul_(2 / CROP_SIZE).sub_(1.0)
+        at = torch.from_numpy(chosen).to(self._device)
+        image[at] = F.grid_sample(
+            image[at], grid, mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return beyond
+
+    def _batch(
+        self,
+        image: Tensor,
+        hands: HandLabels,
+        crops: Crops,
+        points: Array,
+        visible: NDArray[np.bool_],
+        absent: NDArray[np.bool_],
+    ) -> CropBatch:
+        joints = crops.vectors(hands.joints_m)
+        wrist = joints[:, 0]
+        other = np.maximum(hands.partner, 0)
+        seen = crops.vectors(hands.joints_m[other, :1])[:, 0]
+        paired = hands.partner >= 0
+        has_other = paired & hands.has_3d & hands.has_3d[other]
+        inside = ((points > -0.5) & (points < CROP_SIZE - 0.5)).all(axis=2) & hands.known
+        return CropBatch(
+            image=image,
+            points_px=self._tensor(points),
+            inside=self._flags(inside & ~absent[:, None]),
+            visible=self._flags(visible & inside & ~absent[:, None]),
+            joints_m=self._tensor(joints - wrist[:, None]),
+            has_3d=self._flags(hands.has_3d & ~absent),
+            rotations=self._tensor(crops.rotations(hands.rotations)),
+            betas=self._tensor(hands.betas),
+            has_mano=self._flags(hands.has_mano & ~absent),
+            wrist_m=self._tensor(wrist),
+            focal=self._tensor(crops.focal),
+            partner=torch.from_numpy(hands.partner).to(self._device),
+            geometry=self._tensor(pair_geometry(crops, hands.partner)),
+            other_wrist_m=self._tensor(np.where(has_other[:, None], seen - wrist, 0.0)),
+            has_other=self._flags(has_other),
+            presence=self._tensor(~absent),
+            weight=self._tensor(hands.weight),
+            source=torch.from_numpy(hands.source.astype(np.int8)).to(self._device),
+        )
+
+    def _tensor(self, values: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self._device)
+
+    def _flags(self, values: NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+
+def _step(back: Array) -> Array:
+    """(N,) picture px for each crop px in the middle of the crop, of homographies (N, 3, 3)."""
+    at = np.array([_MIDDLE, _MIDDLE, 1.0])
+    middle = back @ at
+    u = middle[:, :2] / middle[:, 2:]
+    change = (back[:, :2, :2] - u[:, :, None] * back[:, 2:, :2]) / middle[:, 2:, None]
+    return np.sqrt(np.abs(np.linalg.det(change)))

@@ -1,0 +1,57 @@
+"""A bank of pictures to lay behind hands, on the device of the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hand_recon_ros.synthesis.backgrounds import Backgrounds
+from hand_recon_ros.training.batch import CROP_SIZE
+
+_SIZE: Final = 192
+
+
+class GroundBank:
+    """Photographs, walls and painted clutter; every crop gets a random window of one.
+
+    Args:
+        device: where they are kept: each takes 110 kB.
+        seed: of the choice.
+        folder: photographs without people; missing = walls and clutter only.
+        number: of pictures.
+    """
+
+    def __init__(
+        self, device: torch.device | str, seed: int, folder: Path | None, number: int = 1000
+    ) -> None:
+        """Cut and paint them all."""
+        rng = np.random.default_rng((seed, 505))
+        source = Backgrounds(seed, folder)
+        kept = np.empty((number, 3, _SIZE, _SIZE), np.uint8)
+        for picture in kept:
+            drawn = np.rot90(source.draw(_SIZE, rng).image, int(rng.integers(4)))
+            picture[:] = drawn.transpose(2, 0, 1)
+        bank = torch.from_numpy(kept).to(device)
+        free = _SIZE - CROP_SIZE + 1
+        plane = _SIZE * _SIZE
+        self._windows = bank.as_strided(
+            (number, free, free, 3, CROP_SIZE, CROP_SIZE), (3 * plane, _SIZE, 1, plane, _SIZE, 1)
+        )
+
+    def draw(self, count: int, rng: np.random.Generator) -> Tensor:
+        """(count, 3, 128, 128) float, 0..1 and a little above: tinted windows."""
+        number, free = self._windows.shape[:2]
+        at = [rng.integers(limit, size=count) for limit in (number, free, free)]
+        device = self._windows.device
+        place, row, column = (torch.from_numpy(k).to(device) for k in at)
+        tint = rng.uniform(0.7, 1.2, (count, 1)) * rng.uniform(0.92, 1.08, (count, 3))
+        gain = self._gain(tint).to(device)
+        return self._windows[place, row, column].float().mul_(gain)
+
+    def _gain(self, tint: NDArray[np.float64]) -> Tensor:
+        return torch.from_numpy((tint / 255.0).astype(np.float32))[:, :, None, None]

@@ -1,0 +1,100 @@
+"""Views on the device of the training: each is used many times until a newer one takes its place.
+
+Rendering is slow and training eats fast; a view gives another crop each time, with another window,
+background and colours (a replay ring).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hand_recon_ros.training.hand_labels import Numbers
+from hand_recon_ros.training.pyramid import texels
+from hand_recon_ros.training.view_set import LABEL, Labels, ViewSet
+from hand_recon_ros.training.views import ProducerError, ViewRing
+
+_LOOK_S: Final = 0.1
+
+
+class Replay:
+    """A store of views; the newest overwrite the oldest.
+
+    Args:
+        slots: views that are kept.
+        size: their side, px.
+        device: where their pixels lie.
+
+    Attributes:
+        pixels: (slots, T) int32 pyramids.
+        labels: (slots,) of ``view_set.LABEL``, on the host.
+        size: see above.
+        added: views that ever came.
+    """
+
+    def __init__(self, slots: int, size: int, device: torch.device | str) -> None:
+        """Take the memory; there are no views yet."""
+        self.pixels: Tensor = torch.zeros((slots, texels(size)), dtype=torch.int32, device=device)
+        self.labels: Labels = np.zeros(slots, LABEL)
+        self.size = size
+        self.added = 0
+
+    @classmethod
+    def of(cls, views: ViewSet, device: torch.device | str) -> Replay:
+        """A store of just these views."""
+        store = cls(len(views), views.size, device)
+        store.add(views)
+        return store
+
+    def __len__(self) -> int:
+        """Views that are there."""
+        return min(self.added, len(self.labels))
+
+    def add(self, views: ViewSet) -> None:
+        """Put views in.
+
+        Raises:
+            ValueError: they are of another size.
+        """
+        if views.size != self.size:
+            raise ValueError(f"views of {views.size} px do not fit a store of {self.size} px")
+        room = len(self.labels)
+        kept = min(len(views), room)
+        if not kept:
+            return
+        slots = (self.added + len(views) - kept + np.arange(kept)) % room
+        self.labels[slots] = views.labels[-kept:]
+        packed = torch.from_numpy(views.pixels[-kept:]).view(torch.int32)[..., 0]
+        self.pixels[torch.from_numpy(slots).to(self.pixels.device)] = packed.to(self.pixels.device)
+        self.added += len(views)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Numbers:
+        """Slots of random views.
+
+        Raises:
+            ProducerError: there are none yet.
+        """
+        if not len(self):
+            raise ProducerError("there is no view yet: fill the store first")
+        return rng.integers(len(self), size=count)
+
+
+def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) -> None:
+    """Wait until the store holds so many views (at most all of its slots).
+
+    Raises:
+        ProducerError: a producer died, or it takes too long.
+    """
+    wanted = min(views, len(store.labels))
+    until = time.monotonic() + timeout_s
+    while True:
+        store.add(ring.news())
+        if len(store) >= wanted:
+            return
+        if time.monotonic() > until:
+            raise ProducerError(f"only {len(store)} of {wanted} views after {timeout_s:.0f} s")
+        time.sleep(_LOOK_S)
