@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hand_recon_ros.bench.rows import Row, markdown
+from hand_recon_ros.bench.rows import Row, as_json, markdown
 
 
 def _fit(data: Path) -> list[Row]:
@@ -29,10 +29,17 @@ def _video(data: Path) -> list[Row]:
     return bench_video(data / "video" / "right_hand_fingers_720p30.mp4")
 
 
+def _chain(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.chain import bench_chain
+
+    return bench_chain(data / "video" / "right_hand_fingers_720p30.mp4")
+
+
 BENCHES: dict[str, Callable[[Path], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
+    "chain": _chain,
 }
 
 
@@ -42,7 +49,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure accuracy and speed.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="recordings")
-    parser.add_argument("--out", type=Path, default=Path("out/bench.md"), help="where it goes")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/bench.md"), help="where it goes; the same as .json"
+    )
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHES)
     if unknown:
@@ -56,6 +65,7 @@ def main() -> int:
             print(f"{name}: skipped, {error.filename} is not there", file=sys.stderr)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(markdown(rows))
+    options.out.with_suffix(".json").write_text(as_json(rows))
     print(markdown(rows))
     return 0
 

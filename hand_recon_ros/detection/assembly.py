@@ -21,16 +21,18 @@ from hand_recon_ros.networks.weights import load_weights, weights_path
 from hand_recon_ros.types import Detection, Frame, Keypoints
 
 if TYPE_CHECKING:
-    from torch import nn
+    from hand_recon_ros.acr.network import Acr
+    from hand_recon_ros.detection.network import SsdRpn
+    from hand_recon_ros.keypoints.network import Cpm
 
 
 @dataclass(frozen=True)
 class LearnedNetworks:
     """The three networks of the chain and the calibration of their confidences."""
 
-    detector: nn.Module
-    cpm: nn.Module
-    acr: nn.Module
+    detector: SsdRpn
+    cpm: Cpm
+    acr: Acr
     calibration: Calibration
 
 
@@ -38,13 +40,13 @@ class FrameSearcher:
     """The slot ``Detector`` around the network that searches whole frames.
 
     Args:
-        network: an ``SsdRpn``.
+        network: which.
         min_score: of a new hand.
         device: "cpu" or "cuda".
         threads: of the CPU.
     """
 
-    def __init__(self, network: nn.Module, min_score: float, device: str, threads: int) -> None:
+    def __init__(self, network: SsdRpn, min_score: float, device: str, threads: int) -> None:
         """Wrap the network; it is compiled when the first frame tells its size."""
         from hand_recon_ros.detection.network import RunningSsdRpn
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.detection.ssd_rpn import box_round
 from hand_recon_ros.types import Array
 
-_BOX_MARGIN = 0.15
-"""Key points lie inside the flesh: the box grows by this share of its longer side."""
 _EAGER_FRAMES = 6
 """Frames in which every one is searched after a hand was lost: it is likely to come back."""
 
@@ -28,12 +27,10 @@ def check_image(image: NDArray[Any], reader: str) -> None:
 
 
 def hand_box(points_px: Array, width: int, height: int) -> Array:
-    """(4,) x, y, width, height of the flesh round (21, 2) key points, inside the image."""
-    low, high = points_px.min(axis=0), points_px.max(axis=0)
-    margin = _BOX_MARGIN * float((high - low).max())
-    low = np.clip(low - margin, 0, (width, height))
-    high = np.clip(high + margin, 0, (width, height))
-    return np.concatenate([low, high - low])
+    """(4,) the part of ``box_round`` of (21, 2) key points that lies inside the image."""
+    x, y, wide, high = box_round(points_px)
+    low = np.clip((x, y), 0, (width, height))
+    return np.concatenate([low, np.clip((x + wide, y + high), 0, (width, height)) - low])
 
 
 class SearchSchedule:

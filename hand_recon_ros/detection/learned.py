@@ -39,6 +39,15 @@ class _Seen:
     look: Look
 
 
+@dataclass(frozen=True, slots=True)
+class LearnedParts:
+    """The three networks as the front end runs them."""
+
+    boxes: Detector
+    reader: WindowReader
+    regressor: PairRegressor
+
+
 class LearnedHands:
     """Fills the slots ``Detector``, ``KeypointEstimator`` and ``Regressor``.
 
@@ -51,6 +60,9 @@ class LearnedHands:
         config: how many hands, scores, how often to search.
         static: every image stands alone.
         calibration: of the confidences.
+
+    Attributes:
+        parts: what was given, for measuring each by itself.
     """
 
     def __init__(
@@ -64,6 +76,7 @@ class LearnedHands:
         calibration: Calibration | None = None,
     ) -> None:
         """Start with no hands."""
+        self.parts = LearnedParts(boxes, reader, regressor)
         self._boxes = boxes
         self._looker = WindowLooker(reader, config.min_tracking_score)
         self._regressor = regressor

@@ -9,14 +9,15 @@ from typing import Final
 import numpy as np
 
 from hand_recon_ros.detection.followed import FollowedHand
+from hand_recon_ros.detection.ssd_rpn import BOX_MARGIN
 from hand_recon_ros.keypoints.crops import FRAMING, HandCrop, crop_at, crop_round
 from hand_recon_ros.keypoints.windows import WindowReader, WindowReading
 from hand_recon_ros.skeleton import SIDES, Side, other_side
 from hand_recon_ros.temporal.association import hand_size
 from hand_recon_ros.types import Array, Detection, Frame
 
-_BOX_FRAMING: Final = FRAMING / 1.3
-"""Side of a window over a detector's box: that holds the flesh, ``FRAMING`` counts from joints."""
+_BOX_FRAMING: Final = FRAMING / (1 + 2 * BOX_MARGIN)
+"""Side of a window over that of a detector's box, which is larger than the joints'."""
 _SURE_SIDE: Final = 0.9
 """Side score of a detection beyond which the other side is not tried at the first look."""
 _SURE: Final = 0.8

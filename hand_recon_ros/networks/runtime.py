@@ -66,7 +66,7 @@ def compile_network(
     Raises:
         ValueError: the backend is unknown.
     """
-    chosen = backend or _fastest(device)
+    chosen = backend or fastest_backend(device)
     if chosen not in BACKENDS:
         raise ValueError(f"unknown backend '{chosen}'; known: {', '.join(BACKENDS)}")
     plain = _plain(module)
@@ -115,7 +115,8 @@ class TorchNetwork:
         return tuple(output.numpy() for output in outputs)
 
 
-def _fastest(device: str) -> str:
+def fastest_backend(device: str) -> str:
+    """One of ``BACKENDS``: what networks are run by on "cpu" or "cuda"."""
     if device == "cuda":
         return "cuda"
     # Where there is no wheel for the system, torch is the slower way.
