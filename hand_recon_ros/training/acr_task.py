@@ -100,6 +100,19 @@ class AcrTask:
             raise ValueError("the active-shape-model loss needs a sample of hands")
         self._hand = HandModel(load_hand_model("right"))
 
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights that are in a folder: ``cpm``, and ``acr`` where it is there.
+
+        Raises:
+            WeightsError: they are missing or of another network.
+        """
+        from hand_recon_ros.networks.weights import load_weights
+
+        assert isinstance(self.model, BothNetworks)
+        load_weights(self.model.cpm, folder / "cpm.safetensors")
+        if (folder / "acr.safetensors").exists():
+            load_weights(self.model.acr, folder / "acr.safetensors")
+
     def size(self, batch: CropBatch) -> int:
         """Number of crops."""
         return len(batch)
