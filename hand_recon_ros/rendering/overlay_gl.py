@@ -212,7 +212,7 @@ def _blend(area: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> None:
     height, width = area.shape[:2]
     if rgba.shape[:2] != (height, width):
         rgba = np.asarray(cv2.resize(rgba, (width, height)), np.uint8)
-    behind = cv2.bitwise_not(rgba[..., 3])
+    behind = cv2.bitwise_not(cv2.extractChannel(rgba, 3))
     kept = cv2.multiply(area, cv2.merge([behind, behind, behind]), scale=1 / 255)
     cv2.add(kept, cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), dst=area)
 
@@ -222,9 +222,9 @@ def _smooth_outline(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     On a processor this costs a tenth of drawing with several samples a pixel.
     """
-    alpha = np.ascontiguousarray(rgba[..., 3])
+    rgba = np.array(rgba)
+    alpha = cv2.extractChannel(rgba, 3)
     square = np.ones((3, 3), np.uint8)
     outline = cv2.compare(cv2.dilate(alpha, square), cv2.erode(alpha, square), cv2.CMP_NE)
     soft = cv2.GaussianBlur(rgba, (3, 3), 0)
-    result = np.array(rgba)
-    return np.asarray(cv2.copyTo(soft, outline, result), np.uint8)
+    return np.asarray(cv2.copyTo(soft, outline, rgba), np.uint8)

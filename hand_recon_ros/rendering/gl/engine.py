@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.rendering.gl.context import create_context, is_software
 from hand_recon_ros.rendering.gl.layout import Layout, pack
+from hand_recon_ros.rendering.gl.mesh import VERTEX, Mesh
 from hand_recon_ros.rendering.gl.noise import noise_volume
 from hand_recon_ros.rendering.gl.programs import Programs
 from hand_recon_ros.rendering.gl.scene import Instance, Material, Picture, View
@@ -61,6 +62,8 @@ class Renderer:
         self._label: LabelTarget | None = None
         self._shadows: ShadowMap | None = None
         self._textures: list[Any] = []
+        self._meshes: list[Mesh] = []
+        self._vertices = np.empty(0, VERTEX)
         self._context.front_face = "cw"  # rows run downwards: what turns left outside turns right
 
     @cached_property
@@ -146,26 +149,39 @@ class Renderer:
 
         What several views or materials show is packed once.
         """
-        vertices: list[NDArray[np.void]] = []
-        indices: list[NDArray[np.uint32]] = []
+        distinct: list[Instance] = []
         known: dict[tuple[int, int, int], tuple[int, int]] = {}
         pieces: list[list[_Piece]] = []
-        base = end = 0
+        end = 0
         for scene in scenes:
             pieces.append([])
             for instance in scene:
                 key = id(instance.mesh), id(instance.vertices), id(instance.normals)
                 if key not in known:
-                    packed = instance.mesh.packed(instance.vertices, instance.normals)
-                    vertices.append(packed)
-                    indices.append((instance.mesh.indices + np.uint32(base)).reshape(-1))
-                    known[key] = end, indices[-1].size
-                    base += len(packed)
-                    end += indices[-1].size
+                    distinct.append(instance)
+                    known[key] = end, instance.mesh.indices.size
+                    end += instance.mesh.indices.size
                 pieces[-1].append(_Piece(instance, *known[key]))
-        if vertices:
-            self._programs.upload(np.concatenate(vertices), np.concatenate(indices))
+        if distinct:
+            indices = self._laid_out([instance.mesh for instance in distinct])
+            base = 0
+            for instance in distinct:
+                after = base + len(instance.mesh.template)
+                instance.mesh.place(self._vertices[base:after], instance.vertices, instance.normals)
+                base = after
+            self._programs.upload(self._vertices, indices)
         return pieces
+
+    def _laid_out(self, meshes: list[Mesh]) -> NDArray[np.uint32] | None:
+        """What stays the same while these meshes move; None = the indices are uploaded already."""
+        if meshes == self._meshes:
+            return None
+        self._meshes = meshes
+        self._vertices = np.concatenate([mesh.template for mesh in meshes])
+        starts = np.cumsum([0, *(len(mesh.template) for mesh in meshes[:-1])]).astype(np.uint32)
+        return np.concatenate(
+            [(m.indices + start).reshape(-1) for m, start in zip(meshes, starts, strict=True)]
+        )
 
     def _draw_shadows(
         self, views: Sequence[View], pieces: Sequence[Sequence[_Piece]]

@@ -63,6 +63,7 @@ class Program:
         head = shaders.HEADER + defines
         self._program = context.program(head + vertex, fragment_shader=head + fragment)
         self._members = {name: self._program[name] for name in self._program}
+        self._values: dict[str, Any] = {}
         for name, unit in _SAMPLERS.items():
             self.set(name, unit)
         self._array: Any = None
@@ -75,8 +76,9 @@ class Program:
         What the compiler has dropped, be it only an array's tail, is passed over.
         """
         member = self._members.get(name)
-        if member is None:
+        if member is None or self._values.get(name) == value:
             return
+        self._values[name] = value
         if isinstance(value, list):
             count = member.array_length
             value = value[:count] if count > 1 else value[0]
@@ -136,8 +138,8 @@ class Programs:
         self.label = Program(context, self._buffers, shaders.LABEL_VERTEX, shaders.LABEL_FRAGMENT)
         self._flat: tuple[Any, Buffers] | None = None
 
-    def upload(self, vertices: NDArray[np.void], indices: NDArray[np.uint32]) -> None:
-        """Give the meshes of the next draw calls."""
+    def upload(self, vertices: NDArray[np.void], indices: NDArray[np.uint32] | None) -> None:
+        """Give the meshes of the next draw calls; no indices = those of the last ones."""
         self._buffers.write(vertices, indices)
 
     def surface(self, material: Material, lights: int, shadow: bool) -> Program:
