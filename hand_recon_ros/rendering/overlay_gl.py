@@ -99,7 +99,7 @@ class GlOverlay:
             panel = self._side_view.panel(frame, canvas.shape[1], canvas.shape[0])
         if panel is not None:
             figures = _trails_of(far_to_near, paths, panel.viewpoint, 0.7 * scale)
-            views.append(_side_view(panel, instances, figures))
+            views.append(_side_view(panel, instances, figures, self._renderer.software))
         pictures = [picture.rgba for picture in self._renderer.render(views)]
         if self._renderer.software:
             pictures = [_smooth_outline(picture) for picture in pictures]
@@ -166,7 +166,16 @@ class GlOverlay:
             if drawing is not None:
                 drawing = replace(drawing, points_px=region.places(drawing.points_px, scale))
             own = region.crop(camera, scale)
-            views.append(View(own, near, lights=_LIGHTS, ambient=_AMBIENT, drawing=drawing))
+            views.append(
+                View(
+                    own,
+                    near,
+                    lights=_LIGHTS,
+                    ambient=_AMBIENT,
+                    drawing=drawing,
+                    coarse_light=self._renderer.software,
+                )
+            )
         return views, regions
 
     def _dress(
@@ -190,7 +199,9 @@ def _trails_of(
     ]
 
 
-def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) -> View:
+def _side_view(
+    panel: Panel, instances: list[Instance], figures: list[Drawing], coarse: bool
+) -> View:
     """The inset; its surfaces are opaque, as there is no picture behind them."""
     solid = [
         replace(i, material=replace(i.material, opacity=float(i.material.opacity > 0)))
@@ -204,6 +215,7 @@ def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) 
         _AMBIENT,
         shadow_softness_m=None,
         drawing=together([panel.grid(), *figures]),
+        coarse_light=coarse,
     )
 
 

@@ -271,7 +271,9 @@ class Renderer:
         prepared: set[int] = set()
         for piece in sorted(pieces, key=lambda p: p.instance.material.wireframe):
             material = piece.instance.material
-            program = self._programs.surface(material, len(view.lights), shadow is not None)
+            program = self._programs.surface(
+                material, len(view.lights), shadow is not None, view.coarse_light
+            )
             if id(program) not in prepared:
                 prepared.add(id(program))
                 program.set_all(scene)

@@ -142,8 +142,8 @@ class Programs:
         """Give the meshes of the next draw calls; no indices = those of the last ones."""
         self._buffers.write(vertices, indices)
 
-    def surface(self, material: Material, lights: int, shadow: bool) -> Program:
-        """The program for a material under so many lights."""
+    def surface(self, material: Material, lights: int, shadow: bool, coarse: bool) -> Program:
+        """The program for a material under so many lights; see ``View.coarse_light``."""
         noisy = any(material.mottle) or material.grain != 0
         detailed = material.detail is not None
         features = {
@@ -153,6 +153,7 @@ class Programs:
             "RELIEF": material.bump > 0 and (noisy or detailed),
             "UNLIT": material.unlit,
             "SHADOW": shadow and not material.unlit,
+            "VERTEX_LIT": coarse and lights > 0 and not material.unlit,
         }
         defines = f"#define LIGHTS {0 if material.unlit else lights}\n"
         defines += "".join(f"#define {name}\n" for name, used in features.items() if used)
