@@ -29,10 +29,17 @@ def _video(data: Path) -> list[Row]:
     return bench_video(data / "video" / "right_hand_fingers_720p30.mp4")
 
 
+def _overlay(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.overlay import bench_overlay
+
+    return bench_overlay()
+
+
 BENCHES: dict[str, Callable[[Path], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
+    "overlay": _overlay,
 }
 
 
