@@ -87,3 +87,24 @@ def _share_and_delay(camera: TestCamera, hands: Listener, count: int = 40) -> tu
     wait_for(lambda: stamps()[-1] >= last, "the last hands")
     delays = [t - sent[s] for s, t in zip(stamps(), hands.times, strict=False) if s in sent]
     return len(delays) / count, float(np.median(delays))
+
+
+def test_a_chain_that_falls_behind_comes_before_viewers(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hand_recon_ros.rendering.overlay import Overlay
+
+    monkeypatch.setattr(Overlay, "draw", lambda self, image, *others: image)
+    chain = LightChain()
+    graph.node(chain)
+    hands, overlay = Listener(graph), Listener(graph, Image, "/hand_recon_node/overlay")
+    camera = TestCamera(graph)
+    camera.wait_until_heard()
+    camera.info()
+    camera.until(lambda: len(overlay.messages) > 10, "overlays of a quick chain")
+    chain.before = lambda frame: time.sleep(0.1)  # images come five times as quickly
+    results, pictures, start = len(hands.messages), len(overlay.messages), time.monotonic()
+    camera.until(lambda: len(hands.messages) >= results + 16, "hands of a slow chain")
+    drawn = len(overlay.messages) - pictures
+    assert 2 <= drawn <= (time.monotonic() - start) / 0.25 + 3
+    assert drawn < 12
