@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand_recon_ros.synthesis.skin_maps import Map, SkinLayout, SkinMaps, smooth_curve, stroke
+from hand_recon_ros.rendering.skin_strokes import blurred, smooth_curve, stroke
+from hand_recon_ros.synthesis.skin_maps import Map, SkinLayout, SkinMaps
 from hand_recon_ros.types import Array
 
 TONES: Final = ("I", "II", "III", "IV", "V", "VI")
@@ -129,7 +129,7 @@ def _veins(layout: SkinLayout, rng: np.random.Generator) -> Map:
         if rng.random() < 0.6:
             branch = middle[1] + rng.normal(0, 60, 2)
             stroke(picture, np.stack([middle[1], branch]), 4)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 3.0), dtype=np.float32)
+    return blurred(picture, 3.0)
 
 
 def _nails(colour: Array, maps: SkinMaps, rng: np.random.Generator, palm: Array) -> Array:
