@@ -44,12 +44,11 @@ def palm_features(
     for line in (heart, head, life, cuff):
         stroke(creases, smooth_curve(line), 3)
     if rng is not None:
-        for _ in range(int(rng.integers(2, 9))):  # the fine ones, across the palm
+        fine = np.zeros(shape, np.float32)
+        for _ in range(int(rng.integers(2, 9))):
             start = at(middle, rng.uniform(0.15, 0.8), rng.uniform(-0.4, 0.3))
-            end = start + rng.normal(0, 0.2 * breadth, 2)
-            fine = np.zeros(shape, np.float32)
-            stroke(fine, np.stack([start, end]), 2)
-            creases = np.maximum(creases, rng.uniform(0.2, 0.6) * fine)
+            stroke(fine, np.stack([start, start + rng.normal(0, 0.2 * breadth, 2)]), 2)
+        creases = np.maximum(rng.uniform(0.6, 1.0) * creases, rng.uniform(0.2, 0.6) * fine)
     pads = np.zeros(shape, np.float32)
     for finger, (chain, half) in enumerate(_digits(joints, px_per_m)):
         for k in (1, 2):

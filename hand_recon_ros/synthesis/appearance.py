@@ -69,23 +69,25 @@ def draw_skin(
 
     palm = base + (0.15 + 0.5 * darkness) * rng.uniform(0.6, 1.1) * (_PALM_TARGET - base)
     colour = base + maps.palmar[..., None] * (palm - base)
-    colour = colour + maps.pads[..., None] * rng.uniform(0, 1.3) * np.array([0.03, -0.04, -0.03])
-    flush = rng.uniform(0, 1.2) * np.array([-0.01 - 0.05 * darkness, -0.05, -0.04])
+    colour = colour + maps.pads[..., None] * rng.uniform(0.2, 1.8) * np.array(
+        [0.02, -0.055, -0.045]
+    )
+    flush = rng.uniform(0.2, 1.6) * np.array([-0.01 - 0.05 * darkness, -0.05, -0.04])
     colour += maps.flush[..., None] * flush
     shade = np.ones(maps.palmar.shape, np.float32)
-    shade -= rng.uniform(0.03, 0.24) * maps.lines
-    shade -= rng.uniform(0.05, 0.3) * maps.folds
-    shade -= rng.uniform(0.03, 0.22) * maps.wrinkles
-    shade += rng.uniform(0.0, 0.06) * maps.tendons
+    shade -= rng.uniform(0.1, 0.4) ** 2 * maps.lines
+    shade -= rng.uniform(0.05, 0.35) * maps.folds
+    shade -= rng.uniform(0.05, 0.28) * maps.wrinkles
+    shade += rng.uniform(0.0, 0.09) * maps.tendons
     colour *= 1 + (shade[..., None] - 1) * np.array([0.8, 1.0, 1.0])
     colour = _spots(colour, layout, maps, rng, darkness)
     colour = _nails(colour, maps, rng, palm)
     colour[:_CORNER, :_CORNER] = base
-    strength = rng.uniform(0.03, 0.16)
+    strength = rng.uniform(0.06, 0.22)
     return SkinLook(
         tone=tone,
         texture=(np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8),
-        wrap=tuple((rng.uniform(0.7, 1.2) * np.array([0.42, 0.24, 0.18])).tolist()),
+        wrap=tuple((rng.uniform(0.7, 1.2) * np.array([0.36, 0.19, 0.14])).tolist()),
         mottle=(0.45 * strength, strength, 0.9 * strength),
         brightness=float((base**2.2).mean()),
     )

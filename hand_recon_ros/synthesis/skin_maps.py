@@ -26,7 +26,7 @@ TEXTURE_SIZE: Final = 512
 PX_PER_M: Final = 3000.0
 _MARGIN_M = 0.02
 _FADE_M = 0.015
-_SOFTNESS_PX: Final = {"wrinkles": 1.2, "flush": 7.0, "tendons": 5.0}
+_SOFTNESS_PX: Final = {"wrinkles": 1.9, "flush": 7.0, "tendons": 5.0}
 
 
 @dataclass(frozen=True)
