@@ -69,12 +69,15 @@ def palm_features(
 
 
 def back_features(joints: Array, shape: tuple[int, int], px_per_m: float) -> dict[str, Layer]:
-    """Wrinkles over the knuckles, their flush, tendons, nails, half moons and nail folds.
+    """Features of the back by name.
+
+    Wrinkles over the knuckles, their flush, tendons, the valleys between them, nails, half moons
+    and nail folds.
 
     Args:
         joints, shape, px_per_m: see ``palm_features``.
     """
-    names = ("wrinkles", "flush", "tendons", "nails", "lunula", "nail_edges")
+    names = ("wrinkles", "flush", "tendons", "valleys", "nails", "lunula", "nail_edges")
     layers = {name: np.zeros(shape, np.float32) for name in names}
     for finger, (chain, half) in enumerate(_digits(joints, px_per_m)):
         for k, spacing in ((1, 0.3), (2, 0.2)):
@@ -88,6 +91,12 @@ def back_features(joints: Array, shape: tuple[int, int], px_per_m: float) -> dic
             ridge = np.stack([chain[0], joints[0] + 0.35 * (chain[0] - joints[0])])
             stroke(layers["tendons"], ridge, 7)
         _nail(layers, chain[2], chain[3], half)
+    knuckles = joints[[5, 9, 13, 17]]
+    between = 0.5 * (knuckles[1:] + knuckles[:-1])
+    width = round(0.3 * float(np.linalg.norm(knuckles[0] - knuckles[1])))
+    for place in between:
+        towards = joints[0] - place
+        stroke(layers["valleys"], np.stack([place - 0.1 * towards, place + 0.4 * towards]), width)
     return layers
 
 

@@ -79,6 +79,7 @@ def draw_skin(
     shade -= rng.uniform(0.05, 0.35) * maps.folds
     shade -= rng.uniform(0.05, 0.28) * maps.wrinkles
     shade += rng.uniform(0.0, 0.09) * maps.tendons
+    shade -= rng.uniform(0.0, 0.22) * maps.valleys
     colour *= 1 + (shade[..., None] - 1) * np.array([0.8, 1.0, 1.0])
     colour = _spots(colour, layout, maps, rng, darkness)
     colour = _nails(colour, maps, rng, palm)
@@ -150,7 +151,7 @@ def _nails(colour: Array, maps: SkinMaps, rng: np.random.Generator, palm: Array)
 def skin_detail(maps: SkinMaps) -> NDArray[np.uint8]:
     """(S, S, 3) uint8: height of the relief in red, factor on the roughness in green."""
     height = 0.5 - 0.4 * maps.lines - 0.2 * maps.folds - 0.35 * maps.wrinkles
-    height += 0.25 * maps.tendons + 0.2 * maps.nails - 0.3 * maps.nail_edges
+    height += 0.25 * maps.tendons - 0.2 * maps.valleys + 0.2 * maps.nails - 0.3 * maps.nail_edges
     rough = 1.0 - 0.45 * maps.nails
     stacked = np.stack([height, rough, np.zeros_like(height)], axis=-1)
     return (np.clip(stacked, 0, 1) * 255 + 0.5).astype(np.uint8)

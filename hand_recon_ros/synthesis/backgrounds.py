@@ -131,7 +131,7 @@ def _clutter(rng: np.random.Generator) -> Picture:
 
 def _as_photographed(picture: Picture, rng: np.random.Generator) -> Picture:
     """Uneven light, muted colours, mostly out of focus: the hand is what the camera looks at."""
-    light = cv2.resize(rng.uniform(0.4, 1.1, (3, 3)).astype(np.float32), (_SIZE, _SIZE),
+    light = cv2.resize(rng.uniform(0.6, 1.35, (3, 3)).astype(np.float32), (_SIZE, _SIZE),
                        interpolation=cv2.INTER_CUBIC)  # fmt: skip
     grey = picture.mean(axis=2, keepdims=True)
     muted = (grey + rng.uniform(0.2, 0.9) * (picture - grey)) * light[..., None]

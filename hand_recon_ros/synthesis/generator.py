@@ -276,7 +276,7 @@ def _hand_instance(
     material = Material(
         texture=skin,
         detail=detail,
-        bump=float(rng.uniform(0.0, 0.0005)),
+        bump=float(rng.uniform(0.0, 0.0004)),
         roughness=float(rng.uniform(0.33, 0.62)),
         specular=0.028,
         wrap=look.wrap,

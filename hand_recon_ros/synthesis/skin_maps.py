@@ -26,7 +26,7 @@ TEXTURE_SIZE: Final = 512
 PX_PER_M: Final = 3000.0
 _MARGIN_M = 0.02
 _FADE_M = 0.015
-_SOFTNESS_PX: Final = {"wrinkles": 1.9, "flush": 7.0, "tendons": 5.0}
+_SOFTNESS_PX: Final = {"wrinkles": 1.9, "flush": 7.0, "tendons": 5.0, "valleys": 9.0}
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ class SkinMaps:
         wrinkles: over the knuckles, on the back.
         flush: round the knuckles, where the back is redder or darker.
         tendons: ridges on the back.
+        valleys: hollows between the tendons.
         nails: nail plates.
         lunula: the pale half moon and the free edge.
         nail_edges: folds round the nails.
@@ -127,6 +128,7 @@ class SkinMaps:
     wrinkles: Map
     flush: Map
     tendons: Map
+    valleys: Map
     nails: Map
     lunula: Map
     nail_edges: Map
