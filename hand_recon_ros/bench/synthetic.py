@@ -1,7 +1,20 @@
 """Whether synthetic hands look like hands: a front end never trained on them must find them.
 
+What is counted: every picture has one hand, wholly inside the picture, with nothing in front of
+it and nothing in it (rings, watches and sleeves stay), 42 to 77 % of the picture's side long; no
+border is added, though the palm detector likes some. Of these,
+
+* the bar is for colour pictures in which the hand shows ``MOST_JOINTS`` or more of its 21 joints:
+  a fist from behind or a flat hand from its edge hides most of itself, which is an occlusion too;
+* the same without that condition, and grey pictures, follow as rows of their own, nothing left out.
+
+A hand is found if a detection's key points lie within ``_MATCH`` hand boxes of the labels on
+average, so that an arm or a lamp taken for a hand is a miss. The box is the labels' box of the
+whole mesh, its longer side is the measure.
+
 ``python -m hand_recon_ros.bench.synthetic`` prints the table; ``--misses DIR`` keeps the pictures
-in which the hand was not found or the key points are far off, to look at.
+in which the hand was not found or the key points are far off, to look at; ``--photographs DIR``
+adds what the same front end finds in real photographs, as they are and without colour.
 """
 
 from __future__ import annotations
@@ -17,11 +30,11 @@ from tqdm import tqdm
 
 from hand_recon_ros.bench.rows import Row, at_least, at_most, markdown
 from hand_recon_ros.config import Config
-from hand_recon_ros.front_end import build_front_end
+from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.synthesis.generator import synthetic_samples
 from hand_recon_ros.synthesis.sample import HandLabel, Sample
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.types import Array, Frame
+from hand_recon_ros.types import Array, Frame, Keypoints
 
 FOUND_PERCENT, ERROR_PERCENT = 90.0, 8.0
 MOST_JOINTS = 15
@@ -69,25 +82,34 @@ def judge(samples: Iterator[Sample], number: int) -> list[Verdict]:
     front_end = build_front_end(Config().detector, static=True)
     verdicts = []
     for index, sample in zip(tqdm(range(number), unit="picture"), samples, strict=False):
-        frame = Frame(sample.image, index / 30, sample.camera, index)
-        seen = front_end.estimator.estimate(frame, front_end.detector.detect(frame, []))
         label = sample.hands[0]
-        size = float(label.box_px[2:].max())
-        verdict = Verdict(sample, float("nan"), False, None)
-        for keypoints in seen:
-            apart = np.linalg.norm(keypoints.points_px - label.joints_px, axis=1)
-            error = float(apart.mean()) / size
-            if error < _MATCH and not error >= verdict.error:
-                side = keypoints.side == label.side
-                verdict = Verdict(sample, error, side, keypoints.points_px)
-        verdicts.append(verdict)
+        frame = Frame(sample.image, index / 30, sample.camera, index)
+        error, hand = best_match(front_end, frame, label.joints_px, float(label.box_px[2:].max()))
+        if hand is None:
+            verdicts.append(Verdict(sample, error, False, None))
+        else:
+            verdicts.append(Verdict(sample, error, hand.side == label.side, hand.points_px))
     front_end.close()
     return verdicts
+
+
+def best_match(
+    front_end: FrontEnd, frame: Frame, joints_px: Array, size_px: float
+) -> tuple[float, Keypoints | None]:
+    """The detection nearest to a label, and its mean distance over ``size_px``; NaN = none."""
+    best, chosen = float("nan"), None
+    for keypoints in front_end.estimator.estimate(frame, front_end.detector.detect(frame, [])):
+        apart = np.linalg.norm(keypoints.points_px - joints_px, axis=1)
+        error = float(apart.mean()) / size_px
+        if error < _MATCH and not error >= best:
+            best, chosen = error, keypoints
+    return best, chosen
 
 
 def rows(verdicts: Sequence[Verdict]) -> list[Row]:
     """The table: hands that show most of themselves, all hands, then by tone, pose and view."""
     clear = [v for v in verdicts if v.hand.visible.sum() >= MOST_JOINTS]
+    coloured = [v for v in verdicts if not v.sample.meta["grey"]]
     shown = [v for v in clear if not v.sample.meta["grey"]]
     grey = [v for v in clear if v.sample.meta["grey"]]
     what = f"single hands in colour with {MOST_JOINTS} or more of 21 joints in sight"
@@ -98,7 +120,8 @@ def rows(verdicts: Sequence[Verdict]) -> list[Row]:
         at_most(f"{what}: key points to labels, over the hand box", error, ERROR_PERCENT, "%"),
         Row(f"{what}: side told right", f"{right:.1f} %"),
         _row("the same in grey pictures", grey),
-        _row("all single hands, also seen from their edge or end", verdicts),
+        _row("every single hand in colour, also from its edge, end or behind", coloured),
+        _row("every single hand, grey pictures too: nothing left out", verdicts),
     ]
     groups: list[tuple[str, Callable[[Verdict], str]]] = [
         ("tone", lambda v: v.hand.tone),
@@ -145,14 +168,22 @@ def keep_misses(verdicts: Sequence[Verdict], folder: Path) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", "--number", type=int, default=600, help="pictures")
+    parser.add_argument("-n", "--number", type=int, default=600, help="pictures of each seed")
     parser.add_argument("--size", type=int, default=320, help="side of the pictures, px")
-    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--seed", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--misses", type=Path, help="folder for pictures that went wrong")
+    parser.add_argument("--photographs", type=Path, help="labelled photographs (labels.jsonl)")
     options = parser.parse_args()
     config = SynthesisConfig(size=options.size)
-    verdicts = judge(plain_samples(config, options.seed), options.number)
-    print(markdown(rows(verdicts)))
+    verdicts: list[Verdict] = []
+    for seed in options.seed:
+        verdicts += judge(plain_samples(config, seed), options.number)
+    table = rows(verdicts)
+    if options.photographs:
+        from hand_recon_ros.bench.photographs import photograph_rows
+
+        table += photograph_rows(options.photographs, options.size)
+    print(markdown(table))
     if options.misses:
         keep_misses(verdicts, options.misses)
 
