@@ -58,14 +58,16 @@ def draw_skin(
     layout: SkinLayout, maps: SkinMaps, rng: np.random.Generator, tone: str | None = None
 ) -> SkinLook:
     """Paint one person's skin (of a given tone)."""
-    place = rng.uniform(0, len(TONES) - 1) if tone is None else float(TONES.index(tone))
+    last = len(TONES) - 1
+    drawn = float(np.clip(rng.uniform(-0.5, last + 0.5), 0, last))
+    place = drawn if tone is None else float(TONES.index(tone))
     tone = TONES[round(place)]
     base = np.array([np.interp(place, range(len(TONES)), channel) for channel in _ANCHORS.T])
     base = np.clip(base + rng.normal(0, 0.012) + rng.normal(0, 0.012, 3), 0.05, 0.97)
     redness, sallow = rng.normal(0, 0.02, 2)
     tint = np.array([redness, -0.3 * redness, -0.3 * redness - sallow])
     base = np.clip(base + tint, 0.04, 0.97)
-    darkness = place / (len(TONES) - 1)
+    darkness = place / last
 
     palm = base + (0.15 + 0.5 * darkness) * rng.uniform(0.6, 1.1) * (_PALM_TARGET - base)
     colour = base + maps.palmar[..., None] * (palm - base)
@@ -75,8 +77,8 @@ def draw_skin(
     flush = rng.uniform(0.2, 1.6) * np.array([-0.01 - 0.05 * darkness, -0.05, -0.04])
     colour += maps.flush[..., None] * flush
     shade = np.ones(maps.palmar.shape, np.float32)
-    shade -= rng.uniform(0.1, 0.4) ** 2 * maps.lines
-    shade -= rng.uniform(0.05, 0.35) * maps.folds
+    shade -= rng.uniform(0.14, 0.5) ** 2 * maps.lines
+    shade -= rng.uniform(0.08, 0.38) * maps.folds
     shade -= rng.uniform(0.05, 0.28) * maps.wrinkles
     shade += rng.uniform(0.0, 0.09) * maps.tendons
     shade -= rng.uniform(0.0, 0.22) * maps.valleys

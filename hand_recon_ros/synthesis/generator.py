@@ -281,7 +281,7 @@ def _hand_instance(
         specular=0.028,
         wrap=look.wrap,
         mottle=look.mottle,
-        grain=float(rng.uniform(0.0, 0.045)),
+        grain=float(rng.uniform(0.0, 0.035)),
         noise_frequency=float(rng.uniform(8, 22)),
         noise_shift=(red, green, blue),
         rim=float(rng.uniform(0.0, 0.4)),
