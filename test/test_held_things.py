@@ -95,7 +95,10 @@ def test_held_things_hide_fingers_only_where_they_are_nearer(
             both, alone, bare = renderer.render(
                 [View(camera, parts, lights=(), ambient=light) for parts in shown]
             )
-            depths = [np.where(p.depth_m > 0, p.depth_m, NOTHING_M) for p in (both, alone, bare)]
+            depths = [
+                np.where(p.depth_m > 0, np.minimum(p.depth_m, NOTHING_M), NOTHING_M)
+                for p in (both, alone, bare)
+            ]
             together, of_hand, of_thing = depths
             nearest = np.minimum(of_hand, of_thing)
             drawn = nearest < NOTHING_M

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hand_recon_ros.bench.matching import best_match
 from hand_recon_ros.bench.rows import Row
-from hand_recon_ros.bench.synthetic import best_match
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import Config
 from hand_recon_ros.front_end import build_front_end
@@ -36,13 +36,17 @@ def photograph_rows(folder: Path, size: int) -> list[Row]:
     """Found shares in colour and in grey.
 
     Args:
-        folder: with ``labels.jsonl``, see /README.md there.
+        folder: with ``labels.jsonl``: a line for each hand with ``file``, ``joints_px`` (21, 2) and
+            ``hands_seen_in_file``.
         size: side of the pictures, px.
 
     Raises:
         FileNotFoundError: the labels are missing.
     """
-    lines = (folder / "labels.jsonl").read_text().splitlines()
+    path = folder / "labels.jsonl"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no labels; name a folder of labelled photographs")
+    lines = path.read_text().splitlines()
     front_end = build_front_end(Config().detector, static=True)
     errors: dict[str, list[float]] = {"in colour": [], "without colour": []}
     rng = np.random.default_rng(0)
