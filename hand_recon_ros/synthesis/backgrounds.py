@@ -52,7 +52,7 @@ class Backgrounds:
 
     def draw(self, size: int, rng: np.random.Generator) -> Background:
         """One background of size x size px."""
-        kind = rng.choice(["photo", "wall", "clutter"], p=[0.52, 0.24, 0.24])
+        kind = rng.choice(["photo", "wall", "clutter"], p=[0.56, 0.28, 0.16])
         if kind == "photo" and not self._photos:
             kind = "clutter"
         if kind == "wall":
@@ -124,8 +124,19 @@ def _clutter(rng: np.random.Generator) -> Picture:
         if rng.random() < 0.06:
             blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 4.0))
             picture = np.asarray(blurred, dtype=np.uint8)
+    picture = _as_photographed(picture, rng)
     noise = rng.normal(0, rng.uniform(0, 6), (_SIZE, _SIZE, 1))
     return np.asarray(np.clip(picture + noise, 0, 255), dtype=np.uint8)
+
+
+def _as_photographed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Uneven light, muted colours, mostly out of focus: the hand is what the camera looks at."""
+    light = cv2.resize(rng.uniform(0.6, 1.35, (3, 3)).astype(np.float32), (_SIZE, _SIZE),
+                       interpolation=cv2.INTER_CUBIC)  # fmt: skip
+    grey = picture.mean(axis=2, keepdims=True)
+    muted = (grey + rng.uniform(0.2, 0.9) * (picture - grey)) * light[..., None]
+    soft = cv2.GaussianBlur(muted, (0, 0), rng.uniform(0.5, 5.0))
+    return np.asarray(np.clip(soft, 0, 255), dtype=np.uint8)
 
 
 def _thing(picture: Picture, rng: np.random.Generator) -> None:

@@ -32,7 +32,7 @@ _BEND_OVER_M = 0.035
 """Length in which the arm takes up the bend of the wrist."""
 _STEPS = 8
 _LEAST_APART_M = 0.004
-_SKIN_SHADE = np.array([0.62, 0.78, 0.8], dtype=np.float32)
+_SKIN_SHADE = np.array([0.8, 0.97, 1.0], dtype=np.float32)
 """What full cover takes of the light: least of the red, which skin passes on."""
 _ARM_TEXEL = 6.0 / 512.0
 

@@ -46,7 +46,7 @@ class CameraEffects:
         return image, grey
 
     def _noisy(self, image: Picture, rng: np.random.Generator) -> Picture:
-        strength = float(rng.choice([0.0, 1.0], p=[0.15, 0.85]) * rng.gamma(1.5, 1.3))
+        strength = float(rng.choice([0.0, 1.0], p=[0.15, 0.85]) * rng.gamma(1.5, 1.0))
         if strength < 0.3:
             return image
         height, width = image.shape[:2]
@@ -56,7 +56,7 @@ class CameraEffects:
         y = int(rng.integers(tile.shape[0] - height + 1))
         x = int(rng.integers(tile.shape[1] - width + 1))
         window = tile[y : y + height, x : x + width]
-        if rng.random() < 0.35:  # luminance only
+        if rng.random() < 0.55:  # luminance only
             window = cv2.cvtColor(cv2.extractChannel(window, 0), cv2.COLOR_GRAY2RGB)
         noisy = cv2.scaleAdd(window, min(strength, 9.0), image.astype(np.float32))
         return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)

@@ -22,6 +22,7 @@ from hand_recon_ros.synthesis.augment import mirrored
 from hand_recon_ros.synthesis.backgrounds import Background, Backgrounds
 from hand_recon_ros.synthesis.body import SmoothHand
 from hand_recon_ros.synthesis.camera_effects import CameraEffects
+from hand_recon_ros.synthesis.cast_shadow import with_cast_shadow
 from hand_recon_ros.synthesis.hands import HandSource
 from hand_recon_ros.synthesis.labels import hand_label, masks
 from hand_recon_ros.synthesis.lighting import draw_lights
@@ -32,13 +33,15 @@ from hand_recon_ros.synthesis.props import cloth_texture, held, occluder, worn
 from hand_recon_ros.synthesis.sample import Sample
 from hand_recon_ros.synthesis.second_mesh import second_model
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.synthesis.skin_maps import skin_layout, skin_maps
+from hand_recon_ros.synthesis.skin_maps import SkinMaps, skin_layout, skin_maps
 from hand_recon_ros.synthesis.takes import draw_take, straight_take, widened
 from hand_recon_ros.synthesis.viewing import draw_viewpoint
 from hand_recon_ros.types import Array
 
 _PEOPLE: Final = 64
 """Skins of a seed; light and camera make many looks of each."""
+_PALMS: Final = 6
+"""Patterns of creases that they share."""
 _CLOTHS: Final = 24
 _MIRRORED_SHARE: Final = 0.5
 _VIEWS_AT_ONCE: Final = 12
@@ -136,11 +139,11 @@ class SampleFactory:
         share = c.second_mesh_share if len(self._casts) > 1 else 0.0
         cast = self._casts[int(rng.random() < share)]
         hands = cast.placer.draw(kind, rng)
-        look, skin = cast.skin(int(rng.integers(_PEOPLE)))
+        look, skin, detail = cast.skin(int(rng.integers(_PEOPLE)))
         shift = rng.uniform(0, 1, 3)
         coarse = bool(rng.random() < c.coarse_share)
         instances = [
-            _hand_instance(hand, k + 1, cast, look, skin, shift, coarse, rng)
+            _hand_instance(hand, k + 1, cast, look, (skin, detail), shift, coarse, rng)
             for k, hand in enumerate(hands)
         ]
         for hand in hands:
@@ -200,7 +203,15 @@ class SampleFactory:
         else:
             take = straight_take(wide, camera, pose, c.size)
         background = self._backgrounds.draw(c.size, rng) if number else plan.background
-        image = over(take.picture.rgba, background.image)
+        behind = with_cast_shadow(
+            background.image,
+            background.kind,
+            take.picture.rgba[..., 3],
+            take.pose[:3, :3] @ plan.view.lights[0].direction,
+            float(take.camera.K[0, 0]) / float(plan.meta["distance_m"]),
+            rng,
+        )
+        image = over(take.picture.rgba, behind)
         grey = False
         if c.effects:
             image, grey = self._effects.apply(image, rng)
@@ -234,12 +245,16 @@ class _Cast:
             s: SmoothHand(m, smooth=False) for s, m in models.items()
         }
         layout = skin_layout(right)
-        maps = skin_maps(layout)
-        self.detail = renderer.texture(skin_detail(maps))
 
-        def painted(person: int) -> tuple[SkinLook, Any]:
+        @lru_cache(maxsize=_PALMS)
+        def creased(palm: int) -> tuple[SkinMaps, Any]:
+            maps = skin_maps(layout, np.random.default_rng((seed, 405, palm)))
+            return maps, renderer.texture(skin_detail(maps))
+
+        def painted(person: int) -> tuple[SkinLook, Any, Any]:
+            maps, detail = creased(person % _PALMS)
             look = draw_skin(layout, maps, np.random.default_rng((seed, 404, person)))
-            return look, renderer.texture(look.texture)
+            return look, renderer.texture(look.texture), detail
 
         self.skin = lru_cache(maxsize=_PEOPLE)(painted)
 
@@ -249,7 +264,7 @@ def _hand_instance(
     number: int,
     cast: _Cast,
     look: SkinLook,
-    skin: Any,
+    textures: tuple[Any, Any],
     shift: Array,
     coarse: bool,
     rng: np.random.Generator,
@@ -257,15 +272,16 @@ def _hand_instance(
     body = (cast.coarse if coarse else cast.bodies)[placed.side]
     vertices = body.vertices(placed.vertices, placed.rotation, placed.to_elbow)
     red, green, blue = shift.tolist()
+    skin, detail = textures
     material = Material(
         texture=skin,
-        detail=cast.detail,
-        bump=float(rng.uniform(0.0, 0.0005)),
+        detail=detail,
+        bump=float(rng.uniform(0.0, 0.0004)),
         roughness=float(rng.uniform(0.33, 0.62)),
         specular=0.028,
         wrap=look.wrap,
         mottle=look.mottle,
-        grain=float(rng.uniform(0.0, 0.045)),
+        grain=float(rng.uniform(0.0, 0.035)),
         noise_frequency=float(rng.uniform(8, 22)),
         noise_shift=(red, green, blue),
         rim=float(rng.uniform(0.0, 0.4)),
