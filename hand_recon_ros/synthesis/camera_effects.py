@@ -13,6 +13,7 @@ from hand_recon_ros.types import Array
 Picture = NDArray[np.uint8]
 _TILE: Final = 512
 _LEVELS: Final = np.arange(256) / 255.0
+_NOISE_UNIT: Final = 30.0
 
 
 class CameraEffects:
@@ -28,7 +29,7 @@ class CameraEffects:
         rng = np.random.default_rng((seed, 202))
         fine = rng.normal(0, 1, (_TILE, _TILE, 3))
         soft = cv2.GaussianBlur(rng.normal(0, 1, (_TILE, _TILE, 3)), (0, 0), 0.9)
-        self._noise = [fine.astype(np.float32), (soft / soft.std()).astype(np.float32)]
+        self._noise = [_stored(fine), _stored(soft / soft.std())]
         self._grey_share = grey_share
 
     def apply(self, image: Picture, rng: np.random.Generator) -> tuple[Picture, bool]:
@@ -57,9 +58,15 @@ class CameraEffects:
         x = int(rng.integers(tile.shape[1] - width + 1))
         window = tile[y : y + height, x : x + width]
         if rng.random() < 0.35:  # luminance only
-            window = cv2.cvtColor(cv2.extractChannel(window, 0), cv2.COLOR_GRAY2RGB)
-        noisy = cv2.scaleAdd(window, min(strength, 9.0), image.astype(np.float32))
-        return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
+            one = cv2.cvtColor(cv2.extractChannel(window, 0), cv2.COLOR_GRAY2RGB)
+            window = np.asarray(one, dtype=np.uint8)
+        share = min(strength, 9.0) / _NOISE_UNIT
+        return np.asarray(cv2.addWeighted(image, 1.0, window, share, -128 * share), dtype=np.uint8)
+
+
+def _stored(noise: Array) -> Picture:
+    """Noise of deviation 1 as bytes about 128: adding bytes is quick."""
+    return np.clip(128.5 + _NOISE_UNIT * noise, 0, 255).astype(np.uint8)
 
 
 def _blurred(image: Picture, rng: np.random.Generator) -> Picture:
@@ -109,7 +116,7 @@ def _exposed(image: Picture, rng: np.random.Generator) -> Picture:
     out = cv2.LUT(image, (np.clip(table, 0, 1) * 255 + 0.5).astype(np.uint8)[None])
     if rng.random() < 0.4:
         share = rng.uniform(-0.35, 0.25)
-        grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2)
+        grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         out = cv2.addWeighted(out, 1 + share, grey, -share, 0)
     return np.asarray(out, dtype=np.uint8)
 

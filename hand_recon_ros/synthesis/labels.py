@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from hand_recon_ros.skeleton import FINGERS, TIPS
 from hand_recon_ros.synthesis.body import ARM_PART
 from hand_recon_ros.synthesis.placing import PlacedHand
 from hand_recon_ros.synthesis.sample import HandLabel
+from hand_recon_ros.synthesis.takes import Take
 from hand_recon_ros.types import Array
 
 _FLESH_M: Final = np.array(
@@ -47,10 +49,8 @@ def masks(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Instance and part masks: forearms are no hand, parts count from 1."""
     assert picture.instance is not None
     assert picture.part is not None
-    is_hand = (picture.instance > 0) & (picture.part < ARM_PART)
-    instance = np.where(is_hand, picture.instance, 0).astype(np.uint8)
-    part = np.where(is_hand, picture.part + 1, 0).astype(np.uint8)
-    return instance, part
+    is_hand = ((picture.instance > 0) & (picture.part < ARM_PART)).view(np.uint8)
+    return picture.instance * is_hand, (picture.part + np.uint8(1)) * is_hand
 
 
 def visible_joints(
@@ -77,40 +77,59 @@ def visible_joints(
     return np.asarray(inside & own & fitting & (before < _FLESH_M + _SLACK_M))
 
 
-def hand_label(
-    placed: PlacedHand,
-    number: int,
-    camera: Camera,
-    pose: Array,
-    picture: Picture,
-    tone: str,
-) -> HandLabel:
-    """The truth about one hand of a picture.
+@dataclass(frozen=True)
+class ProjectedHand:
+    """Where a rendering shows a hand: projected once for all windows of the rendering.
 
-    Args:
+    Attributes:
         placed: the hand in the scene.
         number: of its instance.
-        camera: of the picture.
-        pose: (4, 4) camera from scene.
-        picture: as rendered, with labels.
         tone: of its skin.
+        joints_m: (21, 3) the rendering camera's optical frame.
+        joints_px: (21, 2) in the rendering.
+        outline_px: (778, 2) the mesh's vertices in the rendering.
     """
-    joints_m = placed.joints @ pose[:3, :3].T + pose[:3, 3]
-    joints_px = camera.project(joints_m)
-    outline = camera.project(placed.vertices @ pose[:3, :3].T + pose[:3, 3])
-    low, high = np.nanmin(outline, axis=0), np.nanmax(outline, axis=0)
-    return HandLabel(
-        side=placed.side,
-        number=number,
-        box_px=np.concatenate([low, high - low]),
-        joints_px=joints_px,
-        joints_m=joints_m,
-        visible=visible_joints(joints_px, joints_m, number, picture),
-        mano=placed.parameters(pose),
-        pose_kind=placed.hand.kind,
-        tone=tone,
-        seen=_seen_share(outline, number, picture),
-    )
+
+    placed: PlacedHand
+    number: int
+    tone: str
+    joints_m: Array
+    joints_px: Array
+    outline_px: Array
+
+    @classmethod
+    def of(
+        cls, placed: PlacedHand, number: int, camera: Camera, pose: Array, tone: str
+    ) -> ProjectedHand:
+        """Project a hand; ``pose`` is (4, 4) camera from scene."""
+        joints = placed.joints @ pose[:3, :3].T + pose[:3, 3]
+        outline = camera.project(placed.vertices @ pose[:3, :3].T + pose[:3, 3])
+        return cls(placed, number, tone, joints, camera.project(joints), outline)
+
+    def label(self, take: Take, picture: Picture) -> HandLabel:
+        """The truth about the hand in a window of the rendering.
+
+        Turning and scaling a picture are maps of the plane, whatever the lens.
+
+        Args:
+            take: the window.
+            picture: the window's picture, with labels.
+        """
+        joints_m = self.joints_m @ take.rotation.T
+        joints_px, outline = take.points(self.joints_px), take.points(self.outline_px)
+        low, high = np.nanmin(outline, axis=0), np.nanmax(outline, axis=0)
+        return HandLabel(
+            side=self.placed.side,
+            number=self.number,
+            box_px=np.concatenate([low, high - low]),
+            joints_px=joints_px,
+            joints_m=joints_m,
+            visible=visible_joints(joints_px, joints_m, self.number, picture),
+            mano=self.placed.parameters(take.pose),
+            pose_kind=self.placed.hand.kind,
+            tone=self.tone,
+            seen=_seen_share(outline, self.number, picture),
+        )
 
 
 def _seen_share(outline: Array, number: int, picture: Picture) -> float:

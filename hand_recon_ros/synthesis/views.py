@@ -20,7 +20,7 @@ from hand_recon_ros.rendering.gl.scene import Instance, Picture, View
 from hand_recon_ros.synthesis.appearance import SkinLook
 from hand_recon_ros.synthesis.backgrounds import Background, Backgrounds
 from hand_recon_ros.synthesis.cast import PEOPLE, Cast
-from hand_recon_ros.synthesis.labels import hand_label
+from hand_recon_ros.synthesis.labels import ProjectedHand
 from hand_recon_ros.synthesis.lighting import draw_lights
 from hand_recon_ros.synthesis.motion import recorded_angles
 from hand_recon_ros.synthesis.placing import PlacedHand
@@ -29,7 +29,7 @@ from hand_recon_ros.synthesis.props import cloth_texture, held, occluder, worn
 from hand_recon_ros.synthesis.sample import HandLabel
 from hand_recon_ros.synthesis.second_mesh import second_model
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.synthesis.takes import widened
+from hand_recon_ros.synthesis.takes import straight_take, widened
 from hand_recon_ros.synthesis.viewing import draw_viewpoint
 from hand_recon_ros.types import Array
 
@@ -62,12 +62,17 @@ class HandView:
     tone: str
     meta: dict[str, str | int | float | bool]
 
-    def labels(self) -> tuple[HandLabel, ...]:
-        """The truth about the hands in this very picture."""
+    def projected(self) -> tuple[ProjectedHand, ...]:
+        """The hands as this picture shows them: labels of any window of it come from there."""
         return tuple(
-            hand_label(hand, k + 1, self.camera, self.pose, self.picture, self.tone)
+            ProjectedHand.of(hand, k + 1, self.camera, self.pose, self.tone)
             for k, hand in enumerate(self.hands)
         )
+
+    def labels(self) -> tuple[HandLabel, ...]:
+        """The truth about the hands in this very picture."""
+        whole = straight_take(self.camera, self.pose, self.camera.width)
+        return tuple(hand.label(whole, self.picture) for hand in self.projected())
 
 
 def synthetic_views(
@@ -227,6 +232,8 @@ class _Planned:
     def seen(self, picture: Picture) -> HandView:
         """The view, rendered."""
         view = self.view
+        # Copies: slices would keep alive what was rendered beside them, and take longer to read.
+        own = Picture(*(np.ascontiguousarray(layer) for layer in vars(picture).values()))
         return HandView(
-            picture, view.camera, view.pose, self.hands, self.background, self.tone, self.meta
+            own, view.camera, view.pose, self.hands, self.background, self.tone, self.meta
         )
