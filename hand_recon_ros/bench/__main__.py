@@ -29,10 +29,17 @@ def _video(data: Path) -> list[Row]:
     return bench_video(data / "video" / "right_hand_fingers_720p30.mp4")
 
 
+def _synthesis(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.synthesis import bench_synthesis
+
+    return bench_synthesis(data)
+
+
 BENCHES: dict[str, Callable[[Path], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
+    "synthesis": _synthesis,
 }
 
 

@@ -17,6 +17,8 @@ Picture = NDArray[np.uint8]
 _SIZE: Final = 352
 _PAINTED: Final = 96
 """How many cluttered pictures a seed has; crops, mirrors and colours vary them."""
+_KEPT: Final = 256
+"""Photographs that are kept in memory once read."""
 _SKIN = np.array([(224, 172, 140), (198, 134, 100), (141, 85, 54), (85, 55, 40)], dtype=float)
 
 
@@ -48,7 +50,14 @@ class Backgrounds:
         self._painted = lru_cache(maxsize=_PAINTED)(
             lambda k: _clutter(np.random.default_rng((seed, 101, k)))
         )
-        self._read = lru_cache(maxsize=256)(_photo)
+        self._read = lru_cache(maxsize=_KEPT)(_photo)
+
+    def paint(self) -> None:
+        """Paint all clutter and read photographs, as many as are kept."""
+        for number in range(_PAINTED):
+            self._painted(number)
+        for path in self._photos[:_KEPT]:
+            self._read(str(path))
 
     def draw(self, size: int, rng: np.random.Generator) -> Background:
         """One background of size x size px."""

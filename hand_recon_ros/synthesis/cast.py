@@ -64,6 +64,11 @@ class Cast:
 
         self.skin = lru_cache(maxsize=PEOPLE)(painted)
 
+    def paint(self) -> None:
+        """Paint all skins."""
+        for person in range(PEOPLE):
+            self.skin(person)
+
     def instance(
         self,
         placed: PlacedHand,

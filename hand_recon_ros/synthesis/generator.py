@@ -75,6 +75,10 @@ class SampleFactory:
         """Free the renderer."""
         self._views.__exit__()
 
+    def prepare(self) -> None:
+        """Make now what is else made when first needed, see ``ViewFactory.prepare``."""
+        self._views.prepare()
+
     def block(self, number: int) -> Iterator[Sample]:
         """The pictures of one block, the same for the same number."""
         rng = np.random.default_rng((self._seed, 2, number))

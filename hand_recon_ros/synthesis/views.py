@@ -128,7 +128,7 @@ class ViewFactory:
         """Prepare the meshes; skins are painted when first needed."""
         self._config = config
         self._seed = seed
-        self._renderer = Renderer(labels=True)
+        self._renderer = Renderer(labels=True, samples=None, corners=True)
         recorded = recorded_angles(config.data_dir / "motion")
         first = load_hand_model("right")
         self._casts = [Cast(first, recorded, config, seed, self._renderer)]
@@ -146,6 +146,12 @@ class ViewFactory:
     def __exit__(self, *_: object) -> None:
         """Free the renderer."""
         self._renderer.close()
+
+    def prepare(self) -> None:
+        """Paint all skins and backgrounds now instead of when first needed: some 10 s."""
+        for cast in self._casts:
+            cast.paint()
+        self.backgrounds.paint()
 
     def block(self, number: int) -> list[HandView]:
         """The views of one block, the same for the same number."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.rendering.gl.scene import View
 from hand_recon_ros.rendering.gl.uniforms import columns
 
 MIN_TEXELS, MAX_TEXELS = 48, 1024
@@ -74,3 +75,11 @@ def fit_shadow(
     clip[:3, :3] = axes * scale[:, None]
     clip[:3, 3] = -centre * scale
     return Shadow(clip, width, depth, texels)
+
+
+def shadow_key(view: View) -> Any:
+    """Equal for views that can share a shadow map; None = no shadow."""
+    if view.shadow_softness_m is None or not view.lights:
+        return None
+    scene = tuple(id(i) for i in view.instances if i.casts_shadow)
+    return scene, view.lights[0].direction, view.shadow_softness_m
