@@ -12,7 +12,7 @@ from hand_recon_ros.types import Array
 
 Picture = NDArray[np.uint8]
 _TILE: Final = 512
-_LEVELS: Final = np.arange(256) / 255.0
+_LINEAR: Final = (np.arange(256) / 255.0) ** 2.2
 _NOISE_UNIT: Final = 30.0
 
 
@@ -112,7 +112,7 @@ def _exposed(image: Picture, rng: np.random.Generator) -> Picture:
     gamma = np.exp(rng.normal(0, 0.12))
     contrast = np.exp(rng.normal(0, 0.12))
     lift = rng.normal(0, 0.02)
-    table = np.stack([_curve(gain[c], gamma, contrast, lift) for c in range(3)], axis=-1)
+    table = _curve(gain, gamma, contrast, lift)
     out = cv2.LUT(image, (np.clip(table, 0, 1) * 255 + 0.5).astype(np.uint8)[None])
     if rng.random() < 0.4:
         share = rng.uniform(-0.35, 0.25)
@@ -121,9 +121,9 @@ def _exposed(image: Picture, rng: np.random.Generator) -> Picture:
     return np.asarray(out, dtype=np.uint8)
 
 
-def _curve(gain: float, gamma: float, contrast: float, lift: float) -> Array:
-    """Highlights roll off instead of clipping hard."""
-    linear = gain * _LEVELS**2.2
+def _curve(gain: Array, gamma: float, contrast: float, lift: float) -> Array:
+    """(256, 3) new values of the levels; highlights roll off instead of clipping hard."""
+    linear = _LINEAR[:, None] * gain
     rolled = np.where(linear > 0.7, 0.7 + 0.3 * np.tanh((linear - 0.7) / 0.3), linear)
     display = rolled ** (gamma / 2.2)
     return np.asarray(0.5 + contrast * (display - 0.5) + lift)

@@ -15,7 +15,7 @@ from hand_recon_ros.synthesis.camera_effects import CameraEffects
 from hand_recon_ros.synthesis.labels import ProjectedHand, masks
 from hand_recon_ros.synthesis.sample import Sample
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.synthesis.takes import draw_take, straight_take
+from hand_recon_ros.synthesis.takes import Box, draw_take, straight_take
 from hand_recon_ros.synthesis.views import VIEWS_AT_ONCE, HandView, ViewFactory, blocks_of
 
 _MIRRORED_SHARE: Final = 0.5
@@ -84,8 +84,10 @@ class SampleFactory:
         rng = np.random.default_rng((self._seed, 2, number))
         made: list[Sample] = []
         for view in self._views.block(number):
-            hands = view.projected()
-            made += [self._taken(view, hands, k, rng) for k in range(self._config.takes_per_view)]
+            hands, drawn = view.projected(), view.drawn()
+            made += [
+                self._taken(view, hands, drawn, k, rng) for k in range(self._config.takes_per_view)
+            ]
         # Takes of one view must not follow each other in training.
         yield from (made[k] for k in rng.permutation(len(made)))
 
@@ -93,6 +95,7 @@ class SampleFactory:
         self,
         view: HandView,
         hands: tuple[ProjectedHand, ...],
+        drawn: Box,
         number: int,
         rng: np.random.Generator,
     ) -> Sample:
@@ -104,8 +107,10 @@ class SampleFactory:
         else:
             take = straight_take(view.camera, view.pose, c.size)
             background = view.background
-        picture = take.cut(view.picture)
-        image = over(picture.rgba, background.image)
+        reach = take.reach(drawn)
+        picture = take.cut(view.picture, reach)
+        image = background.image.copy()
+        image[reach] = over(picture.rgba[reach], image[reach])
         grey = False
         if c.effects:
             image, grey = self._effects.apply(image, rng)
@@ -119,6 +124,8 @@ class SampleFactory:
 
 def over(rgba: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Premultiplied RGBA (H, W, 4) over a picture (H, W, 3)."""
+    if not rgba.size:
+        return background
     rest = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(rgba, 3)), cv2.COLOR_GRAY2RGB)
     behind = cv2.multiply(background, rest, scale=1 / 255)
     return np.asarray(cv2.add(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), behind), dtype=np.uint8)

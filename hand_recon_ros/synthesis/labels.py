@@ -69,8 +69,8 @@ def visible_joints(
     assert picture.depth_m is not None
     inset = joints_px.copy()
     inset[_TIPS] += _INSET * (joints_px[_TIPS - 1] - joints_px[_TIPS])
-    column, row, _ = _pixels(inset, picture)
-    inside = _pixels(joints_px, picture)[2]
+    column, row, inside = _pixels(inset, picture)
+    inside &= _pixels(joints_px, picture)[2]
     own = picture.instance[row, column] == number
     fitting = _MAY_COVER[np.arange(21), np.minimum(picture.part[row, column], ARM_PART)]
     before = joints_m[:, 2] - picture.depth_m[row, column]
@@ -117,7 +117,7 @@ class ProjectedHand:
         """
         joints_m = self.joints_m @ take.rotation.T
         joints_px, outline = take.points(self.joints_px), take.points(self.outline_px)
-        low, high = np.nanmin(outline, axis=0), np.nanmax(outline, axis=0)
+        low, high = np.fmin.reduce(outline), np.fmax.reduce(outline)  # vertices behind are NaN
         return HandLabel(
             side=self.placed.side,
             number=self.number,
@@ -142,10 +142,11 @@ def _seen_share(outline: Array, number: int, picture: Picture) -> float:
 def _pixels(
     points: Array, picture: Picture
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Column and row, kept inside, of points (n, 2), and whether they lie in the picture."""
+    """Column and row of points (n, 2), 0 outside, and whether they lie in the picture."""
     assert picture.instance is not None
     height, width = picture.instance.shape
-    finite = np.isfinite(points).all(axis=1)
-    column, row = np.where(finite[:, None], np.round(points), -1).astype(np.int64).T
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    return np.clip(column, 0, width - 1), np.clip(row, 0, height - 1), inside
+    rounded = np.rint(points)
+    x, y = rounded.T
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # not where NaN
+    column, row = np.where(inside, rounded.T, 0.0).astype(np.intp)
+    return column, row, inside

@@ -6,6 +6,7 @@ border shows and camera, pose and labels are exact.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from hand_recon_ros.rendering.gl.scene import Picture
 from hand_recon_ros.synthesis.augment import turned_camera
 from hand_recon_ros.types import Array
 
+Window = tuple[slice, slice]
+Box = Sequence[int]
 WIDER: Final = 1.2
 """Side of what is rendered against the pictures taken from it."""
 _TURN_DEG, _SCALE = 15.0, (0.8, 1.2)
@@ -40,32 +43,55 @@ class Take:
     camera: Camera
     pose: Array
 
-    def cut(self, wide: Picture) -> Picture:
-        """The window of the rendering."""
+    def reach(self, drawn: Box) -> Window:
+        """Rows and columns of the window that what is drawn in ``drawn`` of the rendering reaches.
+
+        Args:
+            drawn: x, y, width, height in the rendering, px.
+        """
+        x, y, width, height = drawn
+        corners = np.array([(x, y), (x + width, y), (x, y + height), (x + width, y + height)])
+        moved = self.points(corners - 0.5)
+        size = (self.camera.width, self.camera.height)
+        low = np.clip(np.floor(moved.min(axis=0)) - 1, 0, size).astype(int)
+        high = np.clip(np.ceil(moved.max(axis=0)) + 2, low, size).astype(int)
+        return slice(low[1], high[1]), slice(low[0], high[0])
+
+    def cut(self, wide: Picture, reach: Window) -> Picture:
+        """The window of the rendering, which is empty beyond ``reach``."""
         assert wide.instance is not None
         assert wide.part is not None
         assert wide.depth_m is not None
         nearest = cv2.INTER_NEAREST
         # One warp for both labels: an instance's number takes 3 bits, a part's 5.
-        code = self._warped(cv2.addWeighted(wide.instance, 32, wide.part, 1, 0), nearest)
+        code = cv2.addWeighted(wide.instance, 32, wide.part, 1, 0)
+        code = self._warped(code, reach, nearest, 0)
         return Picture(
-            self._warped(wide.rgba, cv2.INTER_LINEAR),
+            self._warped(wide.rgba, reach, cv2.INTER_LINEAR, 0),
             code >> 5,
             code & 31,
-            self._warped(wide.depth_m, nearest),
+            self._warped(wide.depth_m, reach, nearest, np.inf),
         )
 
     def points(self, wide_px: Array) -> Array:
         """Points (..., 2) px of the rendering in the window."""
         return np.asarray(wide_px @ self.matrix[:, :2].T + self.matrix[:, 2])
 
-    def _warped(self, layer: Any, how: int) -> Any:
-        size = (self.camera.width, self.camera.height)
+    def _warped(self, layer: Any, reach: Window, how: int, empty: float) -> Any:
+        height, width = self.camera.height, self.camera.width
         if np.array_equal(self.matrix[:, :2], np.eye(2)):
             x, y = np.round(-self.matrix[:, 2]).astype(int)
-            return np.ascontiguousarray(layer[y : y + size[1], x : x + size[0]])
-        # The window lies inside: the border is for rounding only.
-        return cv2.warpAffine(layer, self.matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+            return np.ascontiguousarray(layer[y : y + height, x : x + width])
+        result = np.full((height, width, *layer.shape[2:]), empty, layer.dtype)
+        rows, columns = reach
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        if min(size) > 0:
+            matrix = self.matrix.copy()
+            matrix[:, 2] -= columns.start, rows.start
+            result[reach] = cv2.warpAffine(
+                layer, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE
+            )
+        return result
 
 
 def wide_size(size: int) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+import cv2
 import numpy as np
 
 from hand_recon_ros.camera import Camera
@@ -29,7 +30,7 @@ from hand_recon_ros.synthesis.props import cloth_texture, held, occluder, worn
 from hand_recon_ros.synthesis.sample import HandLabel
 from hand_recon_ros.synthesis.second_mesh import second_model
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.synthesis.takes import straight_take, widened
+from hand_recon_ros.synthesis.takes import Box, straight_take, widened
 from hand_recon_ros.synthesis.viewing import draw_viewpoint
 from hand_recon_ros.types import Array
 
@@ -61,6 +62,10 @@ class HandView:
     background: Background
     tone: str
     meta: dict[str, str | int | float | bool]
+
+    def drawn(self) -> Box:
+        """x, y, width, height of all that is not empty, px."""
+        return cv2.boundingRect(cv2.extractChannel(self.picture.rgba, 3))
 
     def projected(self) -> tuple[ProjectedHand, ...]:
         """The hands as this picture shows them: labels of any window of it come from there."""
