@@ -87,7 +87,6 @@ _STAGES: Final = (
     ("labels and masks", "synthesis.labels.ProjectedHand.label"),
     ("labels and masks", "synthesis.generator.masks"),
     ("mirroring", "synthesis.generator.mirrored"),
-    ("the rest", "synthesis.generator.SampleFactory.block"),
 )
 """Stages and the functions that make them up, in the order of the work."""
 
@@ -179,12 +178,13 @@ def _measured(data: Path, worker: int, workers: int, ready: Any, results: Any) -
 
 def _staged(data: Path) -> tuple[int, dict[str, float]]:
     with _ready_factory(data) as factory, stages() as table:
-        start, crops, block = time.perf_counter(), 0, 0
+        start, cpu, crops, block = time.perf_counter(), time.process_time(), 0, 0
         while time.perf_counter() < start + _SECONDS:
-            crops += sum(1 for _ in list(factory.block(block)))
+            crops += sum(1 for _ in factory.block(block))
             block += 1
-    order = list(dict.fromkeys(name for name, _ in _STAGES))
-    return crops, {name: table.spent.get(name, 0.0) for name in order}
+        rest = time.process_time() - cpu - sum(table.spent.values())
+    order = dict.fromkeys(name for name, _ in _STAGES)
+    return crops, {**{name: table.spent.get(name, 0.0) for name in order}, "the rest": rest}
 
 
 def _ready_factory(data: Path) -> Any:

@@ -61,7 +61,8 @@ class Backgrounds:
 
     def draw(self, size: int, rng: np.random.Generator) -> Background:
         """One background of size x size px."""
-        kind = rng.choice(["photo", "wall", "clutter"], p=[0.52, 0.24, 0.24])
+        draw = rng.random()
+        kind = "photo" if draw < 0.52 else "wall" if draw < 0.76 else "clutter"
         if kind == "photo" and not self._photos:
             kind = "clutter"
         if kind == "wall":
@@ -70,7 +71,7 @@ class Backgrounds:
             source = self._read(str(self._photos[rng.integers(len(self._photos))]))
         else:
             source = self._painted(int(rng.integers(_PAINTED)))
-        return Background(_cut(source, size, rng), str(kind))
+        return Background(_cut(source, size, rng), kind)
 
 
 def _photo(path: str) -> Picture:

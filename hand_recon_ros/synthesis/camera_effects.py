@@ -47,8 +47,8 @@ class CameraEffects:
         return image, grey
 
     def _noisy(self, image: Picture, rng: np.random.Generator) -> Picture:
-        strength = float(rng.choice([0.0, 1.0], p=[0.15, 0.85]) * rng.gamma(1.5, 1.3))
-        if strength < 0.3:
+        strength = float(rng.gamma(1.5, 1.3))
+        if strength < 0.3 or rng.random() < 0.15:
             return image
         height, width = image.shape[:2]
         tile = self._noise[int(rng.random() < 0.6)]

@@ -39,8 +39,8 @@ class SynthesisConfig:
         default_factory=lambda: {"single": 0.6, "apart": 0.14, "interacting": 0.26}
     )
     poses: dict[str, float] = field(default_factory=lambda: dict(POSE_KINDS))
-    views_per_scene: int = 4
-    takes_per_view: int = 4
+    views_per_scene: int = 3
+    takes_per_view: int = 6
     held_share: float = 0.5
     occluder_share: float = 0.1
     cut_share: float = 0.12

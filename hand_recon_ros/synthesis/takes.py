@@ -36,12 +36,14 @@ class Take:
         rotation: (3, 3) the turn, about the optical axis.
         camera: of the window.
         pose: (4, 4) camera from scene.
+        straight: whether it is only shifted, by whole pixels.
     """
 
     matrix: Array
     rotation: Array
     camera: Camera
     pose: Array
+    straight: bool = False
 
     def reach(self, drawn: Box) -> Window:
         """Rows and columns of the window that what is drawn in ``drawn`` of the rendering reaches.
@@ -79,8 +81,8 @@ class Take:
 
     def _warped(self, layer: Any, reach: Window, how: int, empty: float) -> Any:
         height, width = self.camera.height, self.camera.width
-        if np.array_equal(self.matrix[:, :2], np.eye(2)):
-            x, y = np.round(-self.matrix[:, 2]).astype(int)
+        if self.straight:
+            x, y = (-self.matrix[:, 2]).astype(int).tolist()
             return np.ascontiguousarray(layer[y : y + height, x : x + width])
         result = np.full((height, width, *layer.shape[2:]), empty, layer.dtype)
         rows, columns = reach
@@ -145,4 +147,5 @@ def straight_take(camera: Camera, pose: Array, size: int) -> Take:
     K = camera.K.copy()
     K[:2, 2] -= at
     matrix = np.array([[1.0, 0.0, -at], [0.0, 1.0, -at]])
-    return Take(matrix, np.eye(3), Camera(size, size, K, camera.D, camera.model), pose)
+    straight = Camera(size, size, K, camera.D, camera.model)
+    return Take(matrix, np.eye(3), straight, pose, straight=True)
