@@ -35,11 +35,18 @@ def _overlay(data: Path) -> list[Row]:
     return bench_overlay()
 
 
+def _synthesis(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.synthesis import bench_synthesis
+
+    return bench_synthesis(data)
+
+
 BENCHES: dict[str, Callable[[Path], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
     "overlay": _overlay,
+    "synthesis": _synthesis,
 }
 
 

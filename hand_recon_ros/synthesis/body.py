@@ -138,7 +138,8 @@ class SmoothHand:
         # The hand's faces run along a wrist edge in one direction, the arm's in the other.
         edges = {(int(f[k]), int(f[(k + 1) % 3])) for f in model.faces for k in range(3)}
         self.outwards = (int(self._loop[0]), int(self._loop[1])) not in edges
-        return np.concatenate(faces)[:, [0, 1, 2] if self.outwards else [0, 2, 1]]
+        # Last comes a corner of the far ring, whose part the triangle shows: all are the arm's.
+        return np.concatenate(faces)[:, [0, 1, 2] if self.outwards else [1, 0, 2]]
 
 
 def _hidden_share(vertices: Array, mesh: Mesh) -> NDArray[np.float32]:

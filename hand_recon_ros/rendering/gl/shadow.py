@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.rendering.gl.scene import View
 from hand_recon_ros.rendering.gl.uniforms import columns
 
 MIN_TEXELS, MAX_TEXELS = 48, 1024
@@ -84,3 +85,11 @@ def _axes(direction: tuple[float, ...]) -> NDArray[np.float64]:
     right = np.cross(helper, forward)
     right /= np.linalg.norm(right)
     return np.stack([right, np.cross(forward, right), forward])
+
+
+def shadow_key(view: View) -> Any:
+    """Equal for views that can share a shadow map; None = no shadow."""
+    if view.shadow_softness_m is None or not view.lights:
+        return None
+    scene = tuple(id(i) for i in view.instances if i.casts_shadow)
+    return scene, view.lights[0].direction, view.shadow_softness_m
