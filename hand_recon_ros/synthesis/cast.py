@@ -38,7 +38,7 @@ class Cast:
     Attributes:
         placer: draws scenes of hands.
         bodies: smooth mesh of each side.
-        skin: look, texture and detail of a person, 0 .. ``PEOPLE`` - 1; painted when first asked for.
+        skin: look, texture and detail of person 0 .. ``PEOPLE`` - 1; painted when first asked for.
     """
 
     def __init__(
