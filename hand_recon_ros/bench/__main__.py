@@ -35,11 +35,25 @@ def _chain(data: Path) -> list[Row]:
     return bench_chain(data / "video" / "right_hand_fingers_720p30.mp4")
 
 
+def _overlay(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.overlay import bench_overlay
+
+    return bench_overlay()
+
+
+def _synthesis(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.synthesis import bench_synthesis
+
+    return bench_synthesis(data)
+
+
 BENCHES: dict[str, Callable[[Path], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
     "chain": _chain,
+    "overlay": _overlay,
+    "synthesis": _synthesis,
 }
 
 
