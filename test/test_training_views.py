@@ -24,7 +24,6 @@ from hand_recon_ros.training.replay import Replay, fill
 from hand_recon_ros.training.view_set import LABEL, ViewSet, label_of
 from hand_recon_ros.training.views import ProducerError, RenderedViews, ViewRing
 
-
 NO_TIPS = np.setdiff1d(np.arange(21), TIPS)
 
 
@@ -166,7 +165,7 @@ def test_rendered_views_show_their_hands(rendered: ViewSet) -> None:
         for hand in np.flatnonzero(label["shown"]):
             seen = label["joints_m"][hand].astype(float) @ label["K"].T
             x, y = np.round(seen[:, :2] / seen[:, 2:]).astype(int).T
-            assert (alpha[y, x] > 128).mean() > 0.9
+            assert (alpha[y, x] > 128)[NO_TIPS].mean() > 0.9  # tips lie on the outline
             shown += 1
     assert shown >= 6
 
