@@ -62,7 +62,7 @@ class Camera:
             raise CameraError("K or D holds NaN or infinity: calibrate the camera again")
         if not K.any():
             raise CameraError("K is all zeros: the camera is not calibrated")
-        if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.allclose(K[2], (0, 0, 1)):
+        if K[0, 0] <= 0 or K[1, 1] <= 0 or np.abs(K[2] - (0, 0, 1)).max() > 1e-5:
             raise CameraError("K needs positive focal lengths and last row 0 0 1")
         model = _ALIASES.get(self.model, self.model)
         if model not in _COEFFICIENTS:

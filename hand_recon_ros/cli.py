@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (video, images):
         _add_common_options(command)
     _add_synthesize(commands)
+    _add_train(commands)
     return parser
 
 
@@ -101,6 +102,37 @@ def _add_synthesize(commands: argparse._SubParsersAction[argparse.ArgumentParser
     command.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "train",
+        help="the networks: detector, key points (cpm), regressor (acr); losses compares losses",
+        description="Train a network, or go on where the last run in DIR stopped.",
+    )
+    command.add_argument("kind", choices=("detector", "cpm", "acr", "losses"))
+    command.add_argument(
+        "-o", "--output", metavar="DIR", required=True, type=Path, help="where all runs are kept"
+    )
+    command.add_argument("--config", metavar="YAML", type=Path, help="options of the training")
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="one option, e.g. batch=128 (repeatable)",
+    )
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    command.add_argument("--minutes", metavar="M", type=float, help="most minutes to train")
+    command.add_argument(
+        "--data", metavar="DIR", type=Path, default=Path("../shared/data"),
+        help="folder with photos, digits, motion and video; what is missing is not used",
+    )  # fmt: skip
+    command.add_argument(
+        "--views", metavar="FILE", type=Path, help="rendered views, for machines without OpenGL"
+    )
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
 def _add_common_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o", "--output", metavar="DIR", required=True, type=Path, help="where the results go"
@@ -132,6 +164,25 @@ def _version() -> str:
         return "(not installed)"
 
 
+def _train(options: argparse.Namespace) -> int:
+    from hand_recon_ros.training.command import TrainOptions, train
+
+    told = train(
+        TrainOptions(
+            kind=options.kind,
+            folder=options.output,
+            config=options.config,
+            overrides=options.overrides,
+            device=options.device,
+            minutes=options.minutes,
+            data=options.data,
+            views=options.views,
+        )
+    )
+    print(told)
+    return DONE
+
+
 def _synthesize(options: argparse.Namespace) -> int:
     from hand_recon_ros.synthesis.command import synthesize
     from hand_recon_ros.synthesis.settings import SynthesisConfig
@@ -152,6 +203,8 @@ def _synthesize(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.command == "synthesize":
         return _synthesize(options)
+    if options.command == "train":
+        return _train(options)
     from hand_recon_ros.io.cameras import load_cameras
     from hand_recon_ros.io.frames import Images, open_video
     from hand_recon_ros.offline import reconstruct

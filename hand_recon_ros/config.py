@@ -33,7 +33,14 @@ class DetectorConfig:
     """Which hands are looked for, and by what."""
 
     front_end: str = option_field(
-        "mediapipe", "Detector and key point estimator.", choices=("mediapipe",)
+        "mediapipe",
+        "What finds hands and their key points: MediaPipe, or this project's own networks.",
+        choices=("mediapipe", "learned"),
+    )
+    weights_dir: str = option_field(
+        "",
+        "Folder with weights of your own (detector, cpm, acr .safetensors) for front_end learned; "
+        "empty = those that come with the package.",
     )
     max_hands: int = option_field(2, "Most hands in a frame.", low=1, high=8)
     min_score: float = option_field(0.5, "Least score of a new hand.", low=0.0, high=1.0)
@@ -44,7 +51,7 @@ class DetectorConfig:
         False, "The images are mirrored (selfie view): flip them back first."
     )
     complexity: int = option_field(
-        1, "Size of the front end's models: 0 = faster, 1 = more exact.", low=0, high=1
+        1, "Size of MediaPipe's models: 0 = faster, 1 = more exact.", low=0, high=1
     )
     threads: int = option_field(
         1,

@@ -32,16 +32,24 @@ class FrontEnd:
         return list({id(stage): stage for stage in stages if stage is not None}.values())
 
 
-def build_front_end(config: DetectorConfig, static: bool) -> FrontEnd:
+def build_front_end(config: DetectorConfig, static: bool, device: str = "cpu") -> FrontEnd:
     """The front end that ``config.front_end`` names.
 
     Args:
         config: options of the detector.
         static: frames are independent photographs.
+        device: "cpu" or "cuda", for torch models.
 
     Raises:
         FrontEndError: its library is not installed; the message says how to get it.
+        WeightsError: its weights are missing or damaged; the message says what to do.
     """
+    if config.front_end == "learned":
+        from hand_recon_ros.detection.assembly import load_learned_hands
+
+        learned = load_learned_hands(config, static=static, device=device)
+        return FrontEnd(detector=learned, estimator=learned, regressor=learned)
+
     from hand_recon_ros.detection.mediapipe import MediaPipeHands
 
     stage = MediaPipeHands(config, static=static)

@@ -49,6 +49,7 @@ class HandReconstructor:
     Raises:
         ModelError: the user's hand model cannot be read.
         FrontEndError: the configured front end is not installed.
+        WeightsError: its weights are missing or damaged.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class HandReconstructor:
         self.device, warning = resolve_device(self.config.device)
         self.warnings = [warning] if warning else []
         self.models = load_hand_models(self.config.model)
-        self.front_end = front_end or build_front_end(self.config.detector, static)
+        self.front_end = front_end or build_front_end(self.config.detector, static, self.device)
         self._meshes = {s: HandModel(m).to(self.device) for s, m in self.models.items()}
         self._skeletons = {s: HandSkeleton.of(m) for s, m in self.models.items()}
         self._fitter = ManoFitter(self.models, self.config.fit)

@@ -21,9 +21,7 @@ from ros_helpers import (
     values,
     wait_for,
 )
-from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
-from visualization_msgs.msg import MarkerArray
 
 from hand_recon_ros.nodes.slot import Worker
 
@@ -45,46 +43,6 @@ def test_an_image_becomes_hands_with_its_own_header(graph: Graph) -> None:
     assert (message.width, message.height) == (64, 48)
     assert message.hands[0].track_id == 7
     np.testing.assert_allclose(chain.frames[0].camera.K[0, 0], 64.0)
-
-
-def test_nothing_is_made_for_viewers_while_nobody_looks(graph: Graph) -> None:
-    chain = LightChain()
-    graph.node(chain)
-    hands, camera = Listener(graph), TestCamera(graph)
-    camera.wait_until_heard()
-    camera.info()
-    camera.until(lambda: len(hands.messages) > 5, "hands")
-    assert chain.meshes_made == 0
-    markers = Listener(graph, MarkerArray, "/hand_recon_node/markers")
-    overlay = Listener(graph, Image, "/hand_recon_node/overlay")
-    camera.until(lambda: markers.messages and overlay.messages, "markers and overlay")
-    assert {m.ns for m in markers.messages[-1].markers} >= {"mesh", "skeleton", "joints"}
-    picture = overlay.messages[-1]
-    assert (picture.width, picture.height, picture.encoding) == (64, 48, "rgb8")
-    assert picture.header.frame_id == "camera_optical_frame"
-    assert np.array(picture.data).any()
-
-
-def test_slow_drawing_does_not_hold_up_the_hands(
-    graph: Graph, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hand_recon_ros.rendering.overlay import Overlay
-
-    def slowly(self: Overlay, image: np.ndarray, *others: object) -> np.ndarray:
-        time.sleep(0.3)
-        return image
-
-    monkeypatch.setattr(Overlay, "draw", slowly)
-    graph.node(LightChain())
-    hands, overlay = Listener(graph), Listener(graph, Image, "/hand_recon_node/overlay")
-    camera = TestCamera(graph)
-    camera.wait_until_heard()
-    camera.info()
-    camera.until(lambda: overlay.messages, "the first overlay")
-    pictures, results = len(overlay.messages), len(hands.messages)
-    camera.until(lambda: len(overlay.messages) == pictures + 2, "two more overlays")
-    # Two pictures take 0.6 s, in which some 40 images come at 50 to 66 Hz.
-    assert len(hands.messages) - results > 15
 
 
 def test_no_hand_gives_an_empty_array_and_no_transform(graph: Graph) -> None:

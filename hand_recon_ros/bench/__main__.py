@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hand_recon_ros.bench.rows import Row, markdown
+from hand_recon_ros.bench.rows import Row, as_json, markdown
 
 
 def _fit(data: Path) -> list[Row]:
@@ -29,10 +29,31 @@ def _video(data: Path) -> list[Row]:
     return bench_video(data / "video" / "right_hand_fingers_720p30.mp4")
 
 
+def _chain(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.chain import bench_chain
+
+    return bench_chain(data / "video" / "right_hand_fingers_720p30.mp4")
+
+
+def _overlay(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.overlay import bench_overlay
+
+    return bench_overlay()
+
+
+def _synthesis(data: Path) -> list[Row]:
+    from hand_recon_ros.bench.synthesis import bench_synthesis
+
+    return bench_synthesis(data)
+
+
 BENCHES: dict[str, Callable[[Path], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
+    "chain": _chain,
+    "overlay": _overlay,
+    "synthesis": _synthesis,
 }
 
 
@@ -42,7 +63,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure accuracy and speed.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="recordings")
-    parser.add_argument("--out", type=Path, default=Path("out/bench.md"), help="where it goes")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/bench.md"), help="where it goes; the same as .json"
+    )
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHES)
     if unknown:
@@ -56,6 +79,7 @@ def main() -> int:
             print(f"{name}: skipped, {error.filename} is not there", file=sys.stderr)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(markdown(rows))
+    options.out.with_suffix(".json").write_text(as_json(rows))
     print(markdown(rows))
     return 0
 

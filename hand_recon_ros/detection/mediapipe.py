@@ -12,17 +12,12 @@ from typing import Any
 import numpy as np
 
 from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box
 from hand_recon_ros.detection.mediapipe_graph import open_graph
 from hand_recon_ros.detection.native_log import native_chatter_hidden
 from hand_recon_ros.keypoints.confidence import joint_confidence
 from hand_recon_ros.skeleton import Side, other_side
-from hand_recon_ros.types import Array, Detection, Frame, Keypoints
-
-_BOX_MARGIN = 0.15
-"""Landmarks lie inside the flesh: the box grows by this share of its longer side."""
-
-_EAGER_FRAMES = 6
-"""Frames in which every one is searched after a hand was lost: it is likely to come back."""
+from hand_recon_ros.types import Detection, Frame, Keypoints
 
 
 class MediaPipeHands:
@@ -52,9 +47,7 @@ class MediaPipeHands:
                 static=static,
             )
             self._warm_up()
-        self._followed = 0
-        self._since_search = 0
-        self._eager_frames = 0
+        self._searches = SearchSchedule(config.max_hands, config.search_interval, always=static)
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
         """Find hands; the graph follows them by itself, so ``previous`` is not needed.
@@ -63,16 +56,13 @@ class MediaPipeHands:
             ValueError: the image is not (H, W, 3) uint8.
         """
         image = frame.image
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise ValueError(
-                f"MediaPipe needs a (H, W, 3) uint8 RGB image, got {image.dtype} {image.shape}"
-            )
+        check_image(image, "MediaPipe")
         view = np.ascontiguousarray(image).view()
         view.flags.writeable = False  # lets the graph share the pixels
-        search = self._search_due()
+        search = self._searches.due()
         result = self._graph.process({"image": view, "search": search})
         hands = self._unpack(result, frame)
-        self._plan_search(len(hands), search)
+        self._searches.plan(len(hands), searched=search)
         return [Detection(hand.side, hand.score, hand.box_px, hint=hand) for hand in hands]
 
     def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
@@ -97,7 +87,7 @@ class MediaPipeHands:
             except (RuntimeError, ValueError):  # one that failed says so once more as it closes
                 self._graph.reset()
             self._warm_up()
-        self._followed = self._since_search = self._eager_frames = 0
+        self._searches.reset()
 
     def close(self) -> None:
         """Free the models; the object cannot be used any more."""
@@ -108,24 +98,6 @@ class MediaPipeHands:
     def _warm_up(self) -> None:
         black = np.zeros((64, 64, 3), np.uint8)  # the models load, and log, with the first image
         self._graph.process({"image": black, "search": True})
-
-    def _search_due(self) -> bool:
-        """Look for further hands now and then, and at once when one came or went."""
-        if self._static or self._followed == 0 or self._eager_frames > 0:
-            return True
-        if self._followed >= self._config.max_hands:
-            return False
-        return self._since_search >= self._config.search_interval - 1
-
-    def _plan_search(self, found: int, searched: bool) -> None:
-        if found >= self._config.max_hands:
-            self._eager_frames = 0
-        elif found != self._followed:  # hands come and go together
-            self._eager_frames = _EAGER_FRAMES
-        else:
-            self._eager_frames = max(self._eager_frames - 1, 0)
-        self._since_search = 0 if searched else self._since_search + 1
-        self._followed = found
 
     def _unpack(self, result: Any, frame: Frame) -> list[Keypoints]:
         if not result.multi_hand_landmarks:
@@ -160,15 +132,7 @@ class MediaPipeHands:
             score=float(min(score, 1.0)),
             points_px=points,
             confidence=joint_confidence(points, relative, (width, height), score),
-            box_px=_box(points, width, height),
+            box_px=hand_box(points, width, height),
             side_score=float(np.clip(handedness.score, 0.5, 1.0)),
             relative_m=relative,
         )
-
-
-def _box(points: Array, width: int, height: int) -> Array:
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = _BOX_MARGIN * float((high - low).max())
-    low = np.clip(low - margin, 0, (width, height))
-    high = np.clip(high + margin, 0, (width, height))
-    return np.concatenate([low, high - low])

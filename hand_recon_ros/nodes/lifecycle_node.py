@@ -230,7 +230,8 @@ class HandReconNode(LifecycleNode):
         if picture.restart:
             self._chain.reset()
         result = self._chain.process(picture.frame)
-        self._outputs.publish(picture, result)
+        worker = self._worker  # None while the node is being silenced
+        self._outputs.publish(picture, result, behind=worker is not None and worker.slot.waiting)
         now_s = self.get_clock().now().nanoseconds * 1e-9
         self._statistics.published(now_s - picture.frame.stamp, now_s - arrival.received_ns * 1e-9)
         self._problems.clear("chain", "qos")

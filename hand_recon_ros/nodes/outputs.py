@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hand_recon_ros.rendering.overlay import Overlay
 
 _LONGEST_REST_S = 0.2
+_BUSY_PERIOD_S = 0.25
+"""Between two pictures for viewers while images wait for the chain."""
 
 
 def image_message(image: NDArray[np.uint8], header: Header) -> Image:
@@ -47,7 +49,8 @@ class Outputs:
     """The node's publishers.
 
     Markers and overlay are for people: they are made only while somebody subscribes, in a thread
-    of their own that takes the newest result, so that they never hold up ``~/hands``.
+    of their own that takes the newest result, so that they never hold up ``~/hands``. While the
+    chain does not keep up with the camera, viewers get only a few pictures a second.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Outputs:
         self._render = core_config.render
         self._drawer: Overlay | None = None
         self._views: Worker[tuple[Picture, HandFrame]] | None = None
+        self._viewed = -_BUSY_PERIOD_S
         self._hands = node.create_lifecycle_publisher(HandArray, "~/hands", QoSProfile(depth=5))
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=100))
         self._markers = node.create_lifecycle_publisher(
@@ -98,14 +102,17 @@ class Outputs:
         for publisher in (self._hands, self._tf, self._markers, self._overlay):
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish(self, picture: Picture, result: HandFrame) -> None:
-        """Publish the result of one picture."""
+    def publish(self, picture: Picture, result: HandFrame, *, behind: bool = False) -> None:
+        """Publish the result of one picture; ``behind`` = the next one waits for it already."""
         self._hands.publish(hand_array_message(result, picture.header, **self._without_hands))
         if self._config.publish_tf and result.hands and picture.header.frame_id:
             frames = transforms(result, picture.header, self._config.frame_prefix)
             self._tf.publish(TFMessage(transforms=frames))
         if self._views is not None and (self._wanted(self._markers) or self._wanted(self._overlay)):
-            self._views.slot.put((picture, result))
+            now = time.monotonic()
+            if not behind or now - self._viewed >= _BUSY_PERIOD_S:
+                self._viewed = now
+                self._views.slot.put((picture, result))
 
     @staticmethod
     def _wanted(publisher: Any) -> bool:

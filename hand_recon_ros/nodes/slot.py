@@ -27,6 +27,11 @@ class Slot(Generic[T]):
         self._item: T | None = None
         self._closed = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an item lies here: what takes them is behind."""
+        return self._item is not None
+
     def put(self, item: T) -> None:
         """Store ``item`` in place of what is there. Never blocks; ignored once closed."""
         with self._condition:

@@ -45,7 +45,7 @@ def ribbons(points_px: Floats, widths: ArrayLike, colours: Floats, depths: Array
     # Lines thinner than the fringe fade instead.
     solid = tint * np.clip(half / _FRINGE, 0, 1)
     rails = [
-        np.concatenate([points_px + across * offset, colour, far], axis=-1)
+        np.concatenate([points_px + across * offset, colour, far], axis=-1, dtype=np.float32)
         for offset, colour in zip(offsets, (clear, solid, solid, clear), strict=True)
     ]
     strips = [_strip(rails[k], rails[k + 1]) for k in range(3)]
@@ -70,6 +70,7 @@ def _strip(one: Floats, other: Floats) -> Floats:
 
 
 def _drawing(corners: Floats) -> Drawing:
-    corners = corners[np.isfinite(corners).all(axis=(1, 2))]
-    corners = corners[(np.abs(corners[..., :2]) < _FAR_PX).all(axis=(1, 2))]
+    if not np.abs(corners).max(initial=0) < _FAR_PX:  # or not a number
+        corners = corners[np.isfinite(corners).all(axis=(1, 2))]
+        corners = corners[(np.abs(corners[..., :2]) < _FAR_PX).all(axis=(1, 2))]
     return Drawing(corners[..., :2], corners[..., 2:6], corners[..., 6])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.rendering.palette import SIDE_COLOURS, TIP_COLOUR, confidence_colours
-from hand_recon_ros.skeleton import BONES, NUM_JOINTS, TIPS
+from hand_recon_ros.skeleton import BONES, NUM_JOINTS, TIPS, Side
 from hand_recon_ros.types import Array, Hand
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -15,6 +17,7 @@ _INK = (20, 20, 20)
 _BONE, _OUTLINE = (245, 245, 245), (40, 40, 46)
 _SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws with."""
+_BONES = np.array(BONES)
 
 
 def mark_scale(image: NDArray[np.uint8]) -> float:
@@ -37,21 +40,27 @@ def draw_skeleton(
     good = np.isfinite(points_px).all(axis=1)
     good &= (np.abs(np.where(good[:, None], points_px, 0)) < 2 * max(canvas.shape)).all(axis=1)
     places = np.round(np.where(good[:, None], points_px, 0) * 2**_SHIFT).astype(np.int32)
-    colours = np.tile(SIDE_COLOURS[hand.side], (NUM_JOINTS, 1))
-    colours[list(TIPS)] = TIP_COLOUR
     seen = hand.joint_confidence if hand.state == "tracked" else np.zeros(NUM_JOINTS)
-    tints = np.round(255 * confidence_colours(colours, np.nan_to_num(seen))).tolist()
+    seen = np.where(np.isfinite(seen), seen, 0)
+    tints = np.round(255 * confidence_colours(_joint_colours(hand.side), seen)).tolist()
     thin = max(round(2 * scale), 1)
     wide = thin + 2
     small = round(3.0 * scale * 2**_SHIFT)
-    bones = [places[[a, b]] for a, b in BONES if good[a] and good[b]]
+    bones = [*places[_BONES][good[_BONES].all(axis=1)]]
     cv2.polylines(canvas, bones, False, _OUTLINE, wide, cv2.LINE_AA, _SHIFT)
     cv2.polylines(canvas, bones, False, _BONE, thin, cv2.LINE_AA, _SHIFT)
     rim = small + round(1.2 * 2**_SHIFT)
-    for joint in np.flatnonzero(good):
-        at = places[joint].tolist()
-        cv2.circle(canvas, at, rim, _OUTLINE, -1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(canvas, at, small, tints[joint], -1, cv2.LINE_AA, _SHIFT)
+    for at, tint, drawn in zip(places.tolist(), tints, good.tolist(), strict=True):
+        if drawn:
+            cv2.circle(canvas, at, rim, _OUTLINE, -1, cv2.LINE_AA, _SHIFT)
+            cv2.circle(canvas, at, small, tint, -1, cv2.LINE_AA, _SHIFT)
+
+
+@functools.cache
+def _joint_colours(side: Side) -> NDArray[np.float64]:
+    colours = np.tile(SIDE_COLOURS[side], (NUM_JOINTS, 1))
+    colours[list(TIPS)] = TIP_COLOUR
+    return colours
 
 
 def draw_label(canvas: NDArray[np.uint8], hand: Hand) -> None:

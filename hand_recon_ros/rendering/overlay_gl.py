@@ -99,7 +99,7 @@ class GlOverlay:
             panel = self._side_view.panel(frame, canvas.shape[1], canvas.shape[0])
         if panel is not None:
             figures = _trails_of(far_to_near, paths, panel.viewpoint, 0.7 * scale)
-            views.append(_side_view(panel, instances, figures))
+            views.append(_side_view(panel, instances, figures, self._renderer.software))
         pictures = [picture.rgba for picture in self._renderer.render(views)]
         if self._renderer.software:
             pictures = [_smooth_outline(picture) for picture in pictures]
@@ -166,7 +166,16 @@ class GlOverlay:
             if drawing is not None:
                 drawing = replace(drawing, points_px=region.places(drawing.points_px, scale))
             own = region.crop(camera, scale)
-            views.append(View(own, near, lights=_LIGHTS, ambient=_AMBIENT, drawing=drawing))
+            views.append(
+                View(
+                    own,
+                    near,
+                    lights=_LIGHTS,
+                    ambient=_AMBIENT,
+                    drawing=drawing,
+                    coarse_light=self._renderer.software,
+                )
+            )
         return views, regions
 
     def _dress(
@@ -190,7 +199,9 @@ def _trails_of(
     ]
 
 
-def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) -> View:
+def _side_view(
+    panel: Panel, instances: list[Instance], figures: list[Drawing], coarse: bool
+) -> View:
     """The inset; its surfaces are opaque, as there is no picture behind them."""
     solid = [
         replace(i, material=replace(i.material, opacity=float(i.material.opacity > 0)))
@@ -204,6 +215,7 @@ def _side_view(panel: Panel, instances: list[Instance], figures: list[Drawing]) 
         _AMBIENT,
         shadow_softness_m=None,
         drawing=together([panel.grid(), *figures]),
+        coarse_light=coarse,
     )
 
 
@@ -212,7 +224,7 @@ def _blend(area: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> None:
     height, width = area.shape[:2]
     if rgba.shape[:2] != (height, width):
         rgba = np.asarray(cv2.resize(rgba, (width, height)), np.uint8)
-    behind = cv2.bitwise_not(rgba[..., 3])
+    behind = cv2.bitwise_not(cv2.extractChannel(rgba, 3))
     kept = cv2.multiply(area, cv2.merge([behind, behind, behind]), scale=1 / 255)
     cv2.add(kept, cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), dst=area)
 
@@ -222,9 +234,9 @@ def _smooth_outline(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     On a processor this costs a tenth of drawing with several samples a pixel.
     """
-    alpha = np.ascontiguousarray(rgba[..., 3])
+    rgba = np.array(rgba)
+    alpha = cv2.extractChannel(rgba, 3)
     square = np.ones((3, 3), np.uint8)
     outline = cv2.compare(cv2.dilate(alpha, square), cv2.erode(alpha, square), cv2.CMP_NE)
     soft = cv2.GaussianBlur(rgba, (3, 3), 0)
-    result = np.array(rgba)
-    return np.asarray(cv2.copyTo(soft, outline, result), np.uint8)
+    return np.asarray(cv2.copyTo(soft, outline, rgba), np.uint8)

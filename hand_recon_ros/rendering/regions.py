@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -60,15 +61,17 @@ class Box(NamedTuple):
 
 def bounds(points_px: NDArray[np.floating], margin: float, size: tuple[int, int]) -> Box | None:
     """The box round all finite points (..., 2), inside an image of (width, height)."""
-    points = points_px.reshape(-1, 2)
-    points = points[np.isfinite(points).all(axis=1)]
-    if not len(points):
+    points = points_px.reshape(-1, 2).T.copy()  # extremes of rows are found quickest
+    finite = np.isfinite(points)
+    if not finite.all():
+        points = points[:, finite.all(axis=0)]
+    if not points.size:
         return None
-    low = np.clip(np.floor(points.min(axis=0) - margin), 0, size).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0) + margin) + 1, 0, size).astype(int)
-    if (high <= low).any():
-        return None
-    return Box(*low.tolist(), *high.tolist())
+    low = (points.min(axis=1) - margin).tolist()
+    high = (points.max(axis=1) + margin).tolist()
+    left, top = (min(max(math.floor(x), 0), end) for x, end in zip(low, size, strict=True))
+    right, bottom = (min(max(math.ceil(x) + 1, 0), end) for x, end in zip(high, size, strict=True))
+    return Box(left, top, right, bottom) if left < right and top < bottom else None
 
 
 def merged(boxes: Iterable[Box]) -> list[Box]:

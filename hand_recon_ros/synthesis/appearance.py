@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand_recon_ros.synthesis.skin_maps import Map, SkinLayout, SkinMaps, smooth_curve, stroke
+from hand_recon_ros.rendering.skin_strokes import blurred, smooth_curve, stroke
+from hand_recon_ros.synthesis.skin_maps import Map, SkinLayout, SkinMaps
 from hand_recon_ros.types import Array
 
 TONES: Final = ("I", "II", "III", "IV", "V", "VI")
@@ -58,34 +58,39 @@ def draw_skin(
     layout: SkinLayout, maps: SkinMaps, rng: np.random.Generator, tone: str | None = None
 ) -> SkinLook:
     """Paint one person's skin (of a given tone)."""
-    place = rng.uniform(0, len(TONES) - 1) if tone is None else float(TONES.index(tone))
+    last = len(TONES) - 1
+    drawn = float(np.clip(rng.uniform(-0.5, last + 0.5), 0, last))
+    place = drawn if tone is None else float(TONES.index(tone))
     tone = TONES[round(place)]
     base = np.array([np.interp(place, range(len(TONES)), channel) for channel in _ANCHORS.T])
     base = np.clip(base + rng.normal(0, 0.012) + rng.normal(0, 0.012, 3), 0.05, 0.97)
     redness, sallow = rng.normal(0, 0.02, 2)
     tint = np.array([redness, -0.3 * redness, -0.3 * redness - sallow])
     base = np.clip(base + tint, 0.04, 0.97)
-    darkness = place / (len(TONES) - 1)
+    darkness = place / last
 
     palm = base + (0.15 + 0.5 * darkness) * rng.uniform(0.6, 1.1) * (_PALM_TARGET - base)
     colour = base + maps.palmar[..., None] * (palm - base)
-    colour = colour + maps.pads[..., None] * rng.uniform(0, 1.3) * np.array([0.03, -0.04, -0.03])
-    flush = rng.uniform(0, 1.2) * np.array([-0.01 - 0.05 * darkness, -0.05, -0.04])
+    colour = colour + maps.pads[..., None] * rng.uniform(0.2, 1.8) * np.array(
+        [0.02, -0.055, -0.045]
+    )
+    flush = rng.uniform(0.2, 1.6) * np.array([-0.01 - 0.05 * darkness, -0.05, -0.04])
     colour += maps.flush[..., None] * flush
     shade = np.ones(maps.palmar.shape, np.float32)
-    shade -= rng.uniform(0.03, 0.24) * maps.lines
-    shade -= rng.uniform(0.05, 0.3) * maps.folds
-    shade -= rng.uniform(0.03, 0.22) * maps.wrinkles
-    shade += rng.uniform(0.0, 0.06) * maps.tendons
+    shade -= rng.uniform(0.14, 0.5) ** 2 * maps.lines
+    shade -= rng.uniform(0.08, 0.38) * maps.folds
+    shade -= rng.uniform(0.05, 0.28) * maps.wrinkles
+    shade += rng.uniform(0.0, 0.09) * maps.tendons
+    shade -= rng.uniform(0.0, 0.22) * maps.valleys
     colour *= 1 + (shade[..., None] - 1) * np.array([0.8, 1.0, 1.0])
     colour = _spots(colour, layout, maps, rng, darkness)
     colour = _nails(colour, maps, rng, palm)
     colour[:_CORNER, :_CORNER] = base
-    strength = rng.uniform(0.03, 0.16)
+    strength = rng.uniform(0.06, 0.22)
     return SkinLook(
         tone=tone,
         texture=(np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8),
-        wrap=tuple((rng.uniform(0.7, 1.2) * np.array([0.42, 0.24, 0.18])).tolist()),
+        wrap=tuple((rng.uniform(0.7, 1.2) * np.array([0.36, 0.19, 0.14])).tolist()),
         mottle=(0.45 * strength, strength, 0.9 * strength),
         brightness=float((base**2.2).mean()),
     )
@@ -129,7 +134,7 @@ def _veins(layout: SkinLayout, rng: np.random.Generator) -> Map:
         if rng.random() < 0.6:
             branch = middle[1] + rng.normal(0, 60, 2)
             stroke(picture, np.stack([middle[1], branch]), 4)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 3.0), dtype=np.float32)
+    return blurred(picture, 3.0)
 
 
 def _nails(colour: Array, maps: SkinMaps, rng: np.random.Generator, palm: Array) -> Array:
@@ -148,7 +153,7 @@ def _nails(colour: Array, maps: SkinMaps, rng: np.random.Generator, palm: Array)
 def skin_detail(maps: SkinMaps) -> NDArray[np.uint8]:
     """(S, S, 3) uint8: height of the relief in red, factor on the roughness in green."""
     height = 0.5 - 0.4 * maps.lines - 0.2 * maps.folds - 0.35 * maps.wrinkles
-    height += 0.25 * maps.tendons + 0.2 * maps.nails - 0.3 * maps.nail_edges
+    height += 0.25 * maps.tendons - 0.2 * maps.valleys + 0.2 * maps.nails - 0.3 * maps.nail_edges
     rough = 1.0 - 0.45 * maps.nails
     stacked = np.stack([height, rough, np.zeros_like(height)], axis=-1)
     return (np.clip(stacked, 0, 1) * 255 + 0.5).astype(np.uint8)

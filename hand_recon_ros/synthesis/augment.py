@@ -68,12 +68,12 @@ def mirrored(sample: Sample) -> Sample:
     camera = sample.camera.mirrored()
     return replace(
         sample,
-        image=np.ascontiguousarray(sample.image[:, ::-1]),
+        image=np.asarray(cv2.flip(sample.image, 1), dtype=np.uint8),
         camera=camera,
         hands=tuple(_mirrored_hand(hand, camera) for hand in sample.hands),
-        instance=np.ascontiguousarray(sample.instance[:, ::-1]),
-        part=np.ascontiguousarray(sample.part[:, ::-1]),
-        depth_m=np.ascontiguousarray(sample.depth_m[:, ::-1]),
+        instance=np.asarray(cv2.flip(sample.instance, 1), dtype=np.uint8),
+        part=np.asarray(cv2.flip(sample.part, 1), dtype=np.uint8),
+        depth_m=np.asarray(cv2.flip(sample.depth_m, 1), dtype=np.float32),
     )
 
 

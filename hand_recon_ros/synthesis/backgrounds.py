@@ -17,6 +17,8 @@ Picture = NDArray[np.uint8]
 _SIZE: Final = 352
 _PAINTED: Final = 96
 """How many cluttered pictures a seed has; crops, mirrors and colours vary them."""
+_KEPT: Final = 256
+"""Photographs that are kept in memory once read."""
 _SKIN = np.array([(224, 172, 140), (198, 134, 100), (141, 85, 54), (85, 55, 40)], dtype=float)
 
 
@@ -48,11 +50,19 @@ class Backgrounds:
         self._painted = lru_cache(maxsize=_PAINTED)(
             lambda k: _clutter(np.random.default_rng((seed, 101, k)))
         )
-        self._read = lru_cache(maxsize=256)(_photo)
+        self._read = lru_cache(maxsize=_KEPT)(_photo)
+
+    def paint(self) -> None:
+        """Paint all clutter and read photographs, as many as are kept."""
+        for number in range(_PAINTED):
+            self._painted(number)
+        for path in self._photos[:_KEPT]:
+            self._read(str(path))
 
     def draw(self, size: int, rng: np.random.Generator) -> Background:
         """One background of size x size px."""
-        kind = rng.choice(["photo", "wall", "clutter"], p=[0.52, 0.24, 0.24])
+        draw = rng.random()
+        kind = "photo" if draw < 0.56 else "wall" if draw < 0.84 else "clutter"
         if kind == "photo" and not self._photos:
             kind = "clutter"
         if kind == "wall":
@@ -61,40 +71,29 @@ class Backgrounds:
             source = self._read(str(self._photos[rng.integers(len(self._photos))]))
         else:
             source = self._painted(int(rng.integers(_PAINTED)))
-        return Background(_cut(source, size, rng), str(kind))
+        return Background(_cut(source, size, rng), kind)
 
 
 def _photo(path: str) -> Picture:
     image = cv2.imread(path)
     if image is None:
         raise ValueError(f"{path}: not a readable image; remove it from the backgrounds")
-    return np.asarray(image[..., ::-1], dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def _cut(source: Picture, size: int, rng: np.random.Generator) -> Picture:
-    """A random window, mirrored or not, a little turned and tinted."""
+    """A random window, mirrored or not, brighter or darker.
+
+    Upright: turning it would cost twice the time. Colours change with the camera's white balance.
+    """
     height, width = source.shape[:2]
-    window = rng.uniform(0.35, 0.95) * min(height, width)
-    x = rng.uniform(0.5 * window, width - 0.5 * window)
-    y = rng.uniform(0.5 * window, height - 0.5 * window)
-    turn = rng.normal(0, 0.08)
-    scale = window / size
-    mirror = rng.choice([-1.0, 1.0])
-    linear = scale * np.array(
-        [[mirror * np.cos(turn), -np.sin(turn)], [mirror * np.sin(turn), np.cos(turn)]]
-    )
-    shift = np.array([x, y]) - linear @ np.full(2, size / 2)
-    matrix = np.column_stack([linear, shift])
-    picture = cv2.warpAffine(
-        source,
-        matrix,
-        (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT,
-    )
-    gain = rng.uniform(0.7, 1.2) * rng.uniform(0.92, 1.08, 3)
-    table = np.clip(np.arange(256)[:, None] * gain + 0.5, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(picture, table[None]), dtype=np.uint8)
+    side = int(rng.uniform(0.35, 0.95) * min(height, width))
+    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    picture = cv2.resize(source[y : y + side, x : x + side], (size, size))
+    if rng.random() < 0.5:
+        picture = cv2.flip(picture, 1)
+    gain = rng.uniform(0.65, 1.25)
+    return np.asarray(cv2.convertScaleAbs(picture, alpha=gain), dtype=np.uint8)
 
 
 def _wall(size: int, rng: np.random.Generator) -> Picture:
@@ -105,7 +104,7 @@ def _wall(size: int, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.5:
         cells = (int(rng.integers(4, 90)), int(rng.integers(4, 90)))
         grain = rng.normal(0, rng.uniform(2, 16), cells).astype(np.float32)
-        wall += cv2.resize(grain, (size, size), interpolation=cv2.INTER_LINEAR)[..., None]
+        wall = cv2.add(wall, cv2.cvtColor(cv2.resize(grain, (size, size)), cv2.COLOR_GRAY2RGB))
     if rng.random() < 0.35:
         edge = int(rng.integers(size))
         lower = rng.uniform(0.4, 1.3, 3)
@@ -113,7 +112,7 @@ def _wall(size: int, rng: np.random.Generator) -> Picture:
             wall[edge:] *= lower
         else:
             wall[:, edge:] *= lower
-    return np.asarray(np.clip(wall, 0, 255), dtype=np.uint8)
+    return np.asarray(cv2.addWeighted(wall, 1.0, wall, 0.0, 0.0, dtype=cv2.CV_8U), dtype=np.uint8)
 
 
 def _clutter(rng: np.random.Generator) -> Picture:
@@ -124,8 +123,19 @@ def _clutter(rng: np.random.Generator) -> Picture:
         if rng.random() < 0.06:
             blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 4.0))
             picture = np.asarray(blurred, dtype=np.uint8)
+    picture = _as_photographed(picture, rng)
     noise = rng.normal(0, rng.uniform(0, 6), (_SIZE, _SIZE, 1))
     return np.asarray(np.clip(picture + noise, 0, 255), dtype=np.uint8)
+
+
+def _as_photographed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Uneven light, muted colours, mostly out of focus: the hand is what the camera looks at."""
+    light = cv2.resize(rng.uniform(0.6, 1.35, (3, 3)).astype(np.float32), (_SIZE, _SIZE),
+                       interpolation=cv2.INTER_CUBIC)  # fmt: skip
+    grey = picture.mean(axis=2, keepdims=True)
+    muted = (grey + rng.uniform(0.2, 0.9) * (picture - grey)) * light[..., None]
+    soft = cv2.GaussianBlur(muted, (0, 0), rng.uniform(0.5, 5.0))
+    return np.asarray(np.clip(soft, 0, 255), dtype=np.uint8)
 
 
 def _thing(picture: Picture, rng: np.random.Generator) -> None:

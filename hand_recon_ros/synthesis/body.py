@@ -32,7 +32,7 @@ _BEND_OVER_M = 0.035
 """Length in which the arm takes up the bend of the wrist."""
 _STEPS = 8
 _LEAST_APART_M = 0.004
-_SKIN_SHADE = np.array([0.62, 0.78, 0.8], dtype=np.float32)
+_SKIN_SHADE = np.array([0.8, 0.97, 1.0], dtype=np.float32)
 """What full cover takes of the light: least of the red, which skin passes on."""
 _ARM_TEXEL = 6.0 / 512.0
 
@@ -138,7 +138,8 @@ class SmoothHand:
         # The hand's faces run along a wrist edge in one direction, the arm's in the other.
         edges = {(int(f[k]), int(f[(k + 1) % 3])) for f in model.faces for k in range(3)}
         self.outwards = (int(self._loop[0]), int(self._loop[1])) not in edges
-        return np.concatenate(faces)[:, [0, 1, 2] if self.outwards else [0, 2, 1]]
+        # Last comes a corner of the far ring, whose part the triangle shows: all are the arm's.
+        return np.concatenate(faces)[:, [0, 1, 2] if self.outwards else [1, 0, 2]]
 
 
 def _hidden_share(vertices: Array, mesh: Mesh) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ from hand_recon_ros.types import Array
 
 Picture = NDArray[np.uint8]
 _TILE: Final = 512
-_LEVELS: Final = np.arange(256) / 255.0
+_LINEAR: Final = (np.arange(256) / 255.0) ** 2.2
+_NOISE_UNIT: Final = 30.0
 
 
 class CameraEffects:
@@ -28,7 +29,7 @@ class CameraEffects:
         rng = np.random.default_rng((seed, 202))
         fine = rng.normal(0, 1, (_TILE, _TILE, 3))
         soft = cv2.GaussianBlur(rng.normal(0, 1, (_TILE, _TILE, 3)), (0, 0), 0.9)
-        self._noise = [fine.astype(np.float32), (soft / soft.std()).astype(np.float32)]
+        self._noise = [_stored(fine), _stored(soft / soft.std())]
         self._grey_share = grey_share
 
     def apply(self, image: Picture, rng: np.random.Generator) -> tuple[Picture, bool]:
@@ -46,8 +47,8 @@ class CameraEffects:
         return image, grey
 
     def _noisy(self, image: Picture, rng: np.random.Generator) -> Picture:
-        strength = float(rng.choice([0.0, 1.0], p=[0.15, 0.85]) * rng.gamma(1.5, 1.3))
-        if strength < 0.3:
+        strength = float(rng.gamma(1.5, 1.0))
+        if strength < 0.3 or rng.random() < 0.15:
             return image
         height, width = image.shape[:2]
         tile = self._noise[int(rng.random() < 0.6)]
@@ -56,10 +57,16 @@ class CameraEffects:
         y = int(rng.integers(tile.shape[0] - height + 1))
         x = int(rng.integers(tile.shape[1] - width + 1))
         window = tile[y : y + height, x : x + width]
-        if rng.random() < 0.35:  # luminance only
-            window = cv2.cvtColor(cv2.extractChannel(window, 0), cv2.COLOR_GRAY2RGB)
-        noisy = cv2.scaleAdd(window, min(strength, 9.0), image.astype(np.float32))
-        return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
+        if rng.random() < 0.55:  # luminance only
+            one = cv2.cvtColor(cv2.extractChannel(window, 0), cv2.COLOR_GRAY2RGB)
+            window = np.asarray(one, dtype=np.uint8)
+        share = min(strength, 9.0) / _NOISE_UNIT
+        return np.asarray(cv2.addWeighted(image, 1.0, window, share, -128 * share), dtype=np.uint8)
+
+
+def _stored(noise: Array) -> Picture:
+    """Noise of deviation 1 as bytes about 128: adding bytes is quick."""
+    return np.clip(128.5 + _NOISE_UNIT * noise, 0, 255).astype(np.uint8)
 
 
 def _blurred(image: Picture, rng: np.random.Generator) -> Picture:
@@ -105,18 +112,18 @@ def _exposed(image: Picture, rng: np.random.Generator) -> Picture:
     gamma = np.exp(rng.normal(0, 0.12))
     contrast = np.exp(rng.normal(0, 0.12))
     lift = rng.normal(0, 0.02)
-    table = np.stack([_curve(gain[c], gamma, contrast, lift) for c in range(3)], axis=-1)
+    table = _curve(gain, gamma, contrast, lift)
     out = cv2.LUT(image, (np.clip(table, 0, 1) * 255 + 0.5).astype(np.uint8)[None])
     if rng.random() < 0.4:
         share = rng.uniform(-0.35, 0.25)
-        grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2)
+        grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         out = cv2.addWeighted(out, 1 + share, grey, -share, 0)
     return np.asarray(out, dtype=np.uint8)
 
 
-def _curve(gain: float, gamma: float, contrast: float, lift: float) -> Array:
-    """Highlights roll off instead of clipping hard."""
-    linear = gain * _LEVELS**2.2
+def _curve(gain: Array, gamma: float, contrast: float, lift: float) -> Array:
+    """(256, 3) new values of the levels; highlights roll off instead of clipping hard."""
+    linear = _LINEAR[:, None] * gain
     rolled = np.where(linear > 0.7, 0.7 + 0.3 * np.tanh((linear - 0.7) / 0.3), linear)
     display = rolled ** (gamma / 2.2)
     return np.asarray(0.5 + contrast * (display - 0.5) + lift)

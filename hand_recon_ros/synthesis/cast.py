@@ -16,11 +16,13 @@ from hand_recon_ros.synthesis.body import SmoothHand
 from hand_recon_ros.synthesis.hands import HandSource
 from hand_recon_ros.synthesis.placing import PlacedHand, Placer
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.synthesis.skin_maps import skin_layout, skin_maps
+from hand_recon_ros.synthesis.skin_maps import SkinMaps, skin_layout, skin_maps
 from hand_recon_ros.types import Array
 
 PEOPLE: Final = 64
 """Skins of a seed; light and camera make many looks of each."""
+_PALMS: Final = 6
+"""Patterns of creases that they share."""
 
 
 class Cast:
@@ -36,7 +38,7 @@ class Cast:
     Attributes:
         placer: draws scenes of hands.
         bodies: smooth mesh of each side.
-        skin: look and texture of a person, 0 .. ``PEOPLE`` - 1; painted when first asked for.
+        skin: look, texture and detail of person 0 .. ``PEOPLE`` - 1; painted when first asked for.
     """
 
     def __init__(
@@ -55,38 +57,48 @@ class Cast:
             s: SmoothHand(m, smooth=False) for s, m in models.items()
         }
         layout = skin_layout(right)
-        maps = skin_maps(layout)
-        self._detail = renderer.texture(skin_detail(maps))
 
-        def painted(person: int) -> tuple[SkinLook, Any]:
+        @lru_cache(maxsize=_PALMS)
+        def creased(palm: int) -> tuple[SkinMaps, Any]:
+            maps = skin_maps(layout, np.random.default_rng((seed, 405, palm)))
+            return maps, renderer.texture(skin_detail(maps))
+
+        def painted(person: int) -> tuple[SkinLook, Any, Any]:
+            maps, detail = creased(person % _PALMS)
             look = draw_skin(layout, maps, np.random.default_rng((seed, 404, person)))
-            return look, renderer.texture(look.texture)
+            return look, renderer.texture(look.texture), detail
 
         self.skin = lru_cache(maxsize=PEOPLE)(painted)
+
+    def paint(self) -> None:
+        """Paint all skins."""
+        for person in range(PEOPLE):
+            self.skin(person)
 
     def instance(
         self,
         placed: PlacedHand,
         number: int,
         look: SkinLook,
-        skin: Any,
+        textures: tuple[Any, Any],
         shift: Array,
         coarse: bool,
         rng: np.random.Generator,
     ) -> Instance:
-        """A placed hand in a skin; ``coarse`` = with the model's own triangles."""
+        """A placed hand in a skin with its detail; ``coarse`` = with the model's own triangles."""
         body = (self._coarse if coarse else self.bodies)[placed.side]
         vertices = body.vertices(placed.vertices, placed.rotation, placed.to_elbow)
         red, green, blue = shift.tolist()
+        skin, detail = textures
         material = Material(
             texture=skin,
-            detail=self._detail,
-            bump=float(rng.uniform(0.0, 0.0005)),
+            detail=detail,
+            bump=float(rng.uniform(0.0, 0.0004)),
             roughness=float(rng.uniform(0.33, 0.62)),
             specular=0.028,
             wrap=look.wrap,
             mottle=look.mottle,
-            grain=float(rng.uniform(0.0, 0.045)),
+            grain=float(rng.uniform(0.0, 0.035)),
             noise_frequency=float(rng.uniform(8, 22)),
             noise_shift=(red, green, blue),
             rim=float(rng.uniform(0.0, 0.4)),

@@ -17,6 +17,7 @@ from hand_recon_ros.synthesis.report import contact_sheet, write_histograms
 from hand_recon_ros.synthesis.sample import Sample
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.synthesis.shards import decoded, encoded, write_shards
+from hand_recon_ros.synthesis.workers import one_core
 
 _ON_SHEET = 64
 _factory: SampleFactory | None = None
@@ -88,11 +89,8 @@ def _encoded_samples(
 
 
 def _start_worker(config: SynthesisConfig, seed: int) -> None:
-    import torch
-
     global _factory
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    one_core()
     _factory = SampleFactory(config, seed)
 
 

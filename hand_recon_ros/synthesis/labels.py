@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from hand_recon_ros.skeleton import FINGERS, TIPS
 from hand_recon_ros.synthesis.body import ARM_PART
 from hand_recon_ros.synthesis.placing import PlacedHand
 from hand_recon_ros.synthesis.sample import HandLabel
+from hand_recon_ros.synthesis.takes import Take
 from hand_recon_ros.types import Array
 
 _FLESH_M: Final = np.array(
@@ -47,10 +49,8 @@ def masks(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Instance and part masks: forearms are no hand, parts count from 1."""
     assert picture.instance is not None
     assert picture.part is not None
-    is_hand = (picture.instance > 0) & (picture.part < ARM_PART)
-    instance = np.where(is_hand, picture.instance, 0).astype(np.uint8)
-    part = np.where(is_hand, picture.part + 1, 0).astype(np.uint8)
-    return instance, part
+    is_hand = ((picture.instance > 0) & (picture.part < ARM_PART)).view(np.uint8)
+    return picture.instance * is_hand, (picture.part + np.uint8(1)) * is_hand
 
 
 def visible_joints(
@@ -69,48 +69,67 @@ def visible_joints(
     assert picture.depth_m is not None
     inset = joints_px.copy()
     inset[_TIPS] += _INSET * (joints_px[_TIPS - 1] - joints_px[_TIPS])
-    column, row, _ = _pixels(inset, picture)
-    inside = _pixels(joints_px, picture)[2]
+    column, row, inside = _pixels(inset, picture)
+    inside &= _pixels(joints_px, picture)[2]
     own = picture.instance[row, column] == number
     fitting = _MAY_COVER[np.arange(21), np.minimum(picture.part[row, column], ARM_PART)]
     before = joints_m[:, 2] - picture.depth_m[row, column]
     return np.asarray(inside & own & fitting & (before < _FLESH_M + _SLACK_M))
 
 
-def hand_label(
-    placed: PlacedHand,
-    number: int,
-    camera: Camera,
-    pose: Array,
-    picture: Picture,
-    tone: str,
-) -> HandLabel:
-    """The truth about one hand of a picture.
+@dataclass(frozen=True)
+class ProjectedHand:
+    """Where a rendering shows a hand: projected once for all windows of the rendering.
 
-    Args:
+    Attributes:
         placed: the hand in the scene.
         number: of its instance.
-        camera: of the picture.
-        pose: (4, 4) camera from scene.
-        picture: as rendered, with labels.
         tone: of its skin.
+        joints_m: (21, 3) the rendering camera's optical frame.
+        joints_px: (21, 2) in the rendering.
+        outline_px: (778, 2) the mesh's vertices in the rendering.
     """
-    joints_m = placed.joints @ pose[:3, :3].T + pose[:3, 3]
-    joints_px = camera.project(joints_m)
-    outline = camera.project(placed.vertices @ pose[:3, :3].T + pose[:3, 3])
-    low, high = np.nanmin(outline, axis=0), np.nanmax(outline, axis=0)
-    return HandLabel(
-        side=placed.side,
-        number=number,
-        box_px=np.concatenate([low, high - low]),
-        joints_px=joints_px,
-        joints_m=joints_m,
-        visible=visible_joints(joints_px, joints_m, number, picture),
-        mano=placed.parameters(pose),
-        pose_kind=placed.hand.kind,
-        tone=tone,
-        seen=_seen_share(outline, number, picture),
-    )
+
+    placed: PlacedHand
+    number: int
+    tone: str
+    joints_m: Array
+    joints_px: Array
+    outline_px: Array
+
+    @classmethod
+    def of(
+        cls, placed: PlacedHand, number: int, camera: Camera, pose: Array, tone: str
+    ) -> ProjectedHand:
+        """Project a hand; ``pose`` is (4, 4) camera from scene."""
+        joints = placed.joints @ pose[:3, :3].T + pose[:3, 3]
+        outline = camera.project(placed.vertices @ pose[:3, :3].T + pose[:3, 3])
+        return cls(placed, number, tone, joints, camera.project(joints), outline)
+
+    def label(self, take: Take, picture: Picture) -> HandLabel:
+        """The truth about the hand in a window of the rendering.
+
+        Turning and scaling a picture are maps of the plane, whatever the lens.
+
+        Args:
+            take: the window.
+            picture: the window's picture, with labels.
+        """
+        joints_m = self.joints_m @ take.rotation.T
+        joints_px, outline = take.points(self.joints_px), take.points(self.outline_px)
+        low, high = np.fmin.reduce(outline), np.fmax.reduce(outline)  # vertices behind are NaN
+        return HandLabel(
+            side=self.placed.side,
+            number=self.number,
+            box_px=np.concatenate([low, high - low]),
+            joints_px=joints_px,
+            joints_m=joints_m,
+            visible=visible_joints(joints_px, joints_m, self.number, picture),
+            mano=self.placed.parameters(take.pose),
+            pose_kind=self.placed.hand.kind,
+            tone=self.tone,
+            seen=_seen_share(outline, self.number, picture),
+        )
 
 
 def _seen_share(outline: Array, number: int, picture: Picture) -> float:
@@ -123,10 +142,11 @@ def _seen_share(outline: Array, number: int, picture: Picture) -> float:
 def _pixels(
     points: Array, picture: Picture
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Column and row, kept inside, of points (n, 2), and whether they lie in the picture."""
+    """Column and row of points (n, 2), 0 outside, and whether they lie in the picture."""
     assert picture.instance is not None
     height, width = picture.instance.shape
-    finite = np.isfinite(points).all(axis=1)
-    column, row = np.where(finite[:, None], np.round(points), -1).astype(np.int64).T
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    return np.clip(column, 0, width - 1), np.clip(row, 0, height - 1), inside
+    rounded = np.rint(points)
+    x, y = rounded.T
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # not where NaN
+    column, row = np.where(inside, rounded.T, 0.0).astype(np.intp)
+    return column, row, inside

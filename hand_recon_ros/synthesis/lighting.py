@@ -12,6 +12,9 @@ from hand_recon_ros.types import Array
 
 _MIDDLE_SKIN: Final = 0.24
 """Linear reflectance that is exposed as it is."""
+_MIDDLE_ROOM: Final = 0.2
+"""Linear brightness of a usual background."""
+_EXPOSURE: Final = 0.85
 
 
 def draw_lights(
@@ -28,13 +31,16 @@ def draw_lights(
         skin: mean reflectance of the hands, linear, 0..1.
         rng: source of randomness.
     """
-    key_share = rng.beta(2.2, 1.6)
+    key_share = rng.beta(3.0, 1.3)
     directions = [_above(rng, 0.8)] + [_above(rng, 0.1) for _ in range(int(rng.integers(0, 3)))]
     strengths = np.array([key_share, *rng.uniform(0.05, 0.3, len(directions) - 1)])
-    surroundings = _surroundings(background, rng) * (1.05 - 0.75 * key_share)
-    # A camera exposes for what it sees: half of the skin's darkness is made up for.
+    surroundings = _surroundings(background, rng) * (1.0 - 0.85 * key_share)
+    # A camera exposes for what it sees: half of the skin's darkness is made up for, and hands
+    # are as light or dark as the room, more or less.
     total = float(surroundings[0].mean()) + 0.6 * strengths[0] + 0.4 * strengths[1:].sum()
-    level = np.exp(rng.normal(0, 0.16)) * np.sqrt(_MIDDLE_SKIN / max(skin, 0.02)) / total
+    room = float(np.clip(((background[::8, ::8] / 255.0) ** 2.2).mean(), 0.06, 0.5))
+    level = _EXPOSURE * np.exp(rng.normal(0, 0.24)) * (room / _MIDDLE_ROOM) ** 0.25
+    level *= np.sqrt(_MIDDLE_SKIN / max(skin, 0.02)) / total
     lights = []
     for direction, strength in zip(directions, strengths.tolist(), strict=True):
         colour = level * strength * _white_of(rng.normal(6100, 1200))
@@ -79,4 +85,9 @@ def _surroundings(background: Picture, rng: np.random.Generator) -> Array:
     coefficients[1] = (linear * across).mean(axis=(0, 1))
     coefficients[2] = (linear * down).mean(axis=(0, 1)) - rng.uniform(0.0, 0.35)
     coefficients[3] = rng.normal(-0.1, 0.15)
+    # A window or a bright wall that the picture does not show: light that falls off round the
+    # hand softly, without a shadow's edge.
+    towards = rng.normal(0, (1.0, 0.8, 0.5))
+    soft = rng.uniform(0.0, 0.6) * towards / np.linalg.norm(towards)
+    coefficients[1:] += soft[:, None] * coefficients[0]
     return coefficients

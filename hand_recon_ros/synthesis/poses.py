@@ -71,6 +71,8 @@ def draw_pose(kind: str, rng: np.random.Generator, recorded: Array | None = None
         share = rng.beta(0.8, 0.8, (15, 3))
         angles = LOWER_LIMITS + share * (UPPER_LIMITS - LOWER_LIMITS)
         angles[:12, TWIST] *= 0.5
+        # One tendon bends both end joints of a finger: nobody holds them wholly apart.
+        angles[2:12:3, BEND] = 0.4 * angles[2:12:3, BEND] + 0.6 * (2 / 3) * angles[1:12:3, BEND]
     elif kind == "combination":
         angles = _combination(rng)
     elif kind in GESTURES:

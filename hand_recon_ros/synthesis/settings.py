@@ -28,7 +28,7 @@ class SynthesisConfig:
         grey_share: share of pictures without colour.
         second_mesh_share: share of hands drawn with the second mesh, where it is installed.
         coarse_share: share of scenes drawn with the model's own triangles instead of the smooth
-            surface; they take half the time.
+            surface; they take half the time, and in pictures of 256 px look the same.
         effects: whether the camera's effects are applied.
         wide: for trainers that cut crops out of rendered views: lenses do not distort, and the
             hands lie in the middle with room around them.
@@ -41,14 +41,14 @@ class SynthesisConfig:
         default_factory=lambda: {"single": 0.6, "apart": 0.14, "interacting": 0.26}
     )
     poses: dict[str, float] = field(default_factory=lambda: dict(POSE_KINDS))
-    views_per_scene: int = 4
-    takes_per_view: int = 4
+    views_per_scene: int = 3
+    takes_per_view: int = 6
     held_share: float = 0.5
     occluder_share: float = 0.1
     cut_share: float = 0.12
     grey_share: float = 0.08
     second_mesh_share: float = 0.15
-    coarse_share: float = 0.5
+    coarse_share: float = 0.8
     effects: bool = True
     wide: bool = False
     data_dir: Path = DEFAULT_DATA

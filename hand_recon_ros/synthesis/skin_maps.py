@@ -17,17 +17,16 @@ from scipy import ndimage
 from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.rendering.gl.mesh import texture_layout
 from hand_recon_ros.rendering.raster import rasterize, vertex_normals
+from hand_recon_ros.rendering.skin_strokes import back_features, blurred, palm_features
 from hand_recon_ros.skeleton import MANO_TO_JOINTS
 from hand_recon_ros.types import Array
 
 Map = NDArray[np.float32]
 TEXTURE_SIZE: Final = 512
 PX_PER_M: Final = 3000.0
-HALF_WIDTH_M: Final = (0.0095, 0.0085, 0.0088, 0.0083, 0.0072)
-"""Half a finger's breadth, thumb first."""
 _MARGIN_M = 0.02
 _FADE_M = 0.015
-_SHIFT = 4
+_SOFTNESS_PX: Final = {"wrinkles": 1.9, "flush": 7.0, "tendons": 5.0, "valleys": 9.0}
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,7 @@ class SkinMaps:
         wrinkles: over the knuckles, on the back.
         flush: round the knuckles, where the back is redder or darker.
         tendons: ridges on the back.
+        valleys: hollows between the tendons.
         nails: nail plates.
         lunula: the pale half moon and the free edge.
         nail_edges: folds round the nails.
@@ -128,117 +128,24 @@ class SkinMaps:
     wrinkles: Map
     flush: Map
     tendons: Map
+    valleys: Map
     nails: Map
     lunula: Map
     nail_edges: Map
 
 
-def skin_maps(layout: SkinLayout) -> SkinMaps:
-    """Paint the features that all hands share."""
+def skin_maps(layout: SkinLayout, rng: np.random.Generator | None = None) -> SkinMaps:
+    """Paint the features of a hand; with ``rng`` somebody's own creases of the palm."""
     palm, back = layout.palmar, 1.0 - layout.palmar
-    lines, pads = _palm_features(layout)
-    features = _back_features(layout)
-    on_back = {name: layout.take(picture) * back for name, picture in features.items()}
+    lines, pads = palm_features(layout.joints, layout.shape, PX_PER_M, rng)
+    on_back = {
+        name: layout.take(blurred(picture, _SOFTNESS_PX.get(name, 0.9))) * back
+        for name, picture in back_features(layout.joints, layout.shape, PX_PER_M).items()
+    }
     return SkinMaps(
         palmar=palm,
-        lines=layout.take(_blurred(lines, 1.2)) * palm,
-        folds=layout.take(_blurred(lines, 6.0)) * palm,
-        pads=layout.take(_blurred(pads, 14.0)) * palm,
+        lines=layout.take(blurred(lines, 1.2)) * palm,
+        folds=layout.take(blurred(lines, 6.0)) * palm,
+        pads=layout.take(blurred(pads, 14.0)) * palm,
         **on_back,
     )
-
-
-def _palm_features(layout: SkinLayout) -> tuple[Map, Map]:
-    joints = layout.joints
-    wrist, index, middle, ring, little = joints[[0, 5, 9, 13, 17]]
-    breadth = float(np.linalg.norm(index - little))
-    radial = (index - little) / breadth
-
-    def at(knuckle: Array, towards_wrist: float, outwards: float = 0.0) -> Array:
-        return knuckle + towards_wrist * (wrist - knuckle) + outwards * breadth * radial
-
-    heart = [at(little, 0.22, -0.3), at(ring, 0.2), at(middle, 0.14), at(middle, 0.0, 0.17)]
-    head = [at(index, 0.2, 0.3), at(index, 0.26), at(middle, 0.38), at(ring, 0.5), at(little, 0.6)]
-    life = [at(index, 0.22, 0.3), at(index, 0.33), at(middle, 0.55, 0.05), at(middle, 0.95, 0.05)]
-    cuffs = [[at(wrist, 0.0, -0.2), at(wrist, 0.0, 0.2)]]
-    lines = np.zeros(layout.shape, np.float32)
-    for line in (heart, head, life, *cuffs):
-        stroke(lines, smooth_curve(line), 3)
-    pads = np.zeros(layout.shape, np.float32)
-    for finger, half_width in enumerate(HALF_WIDTH_M):
-        chain = joints[1 + 4 * finger : 5 + 4 * finger]
-        half = half_width * PX_PER_M
-        for k in (1, 2):
-            _across(lines, chain[k], chain[k] - chain[k - 1], half, 3)
-        if finger:
-            for share in (0.42, 0.5):
-                base = chain[0] + share * (chain[1] - chain[0])
-                _across(lines, base, chain[1] - chain[0], half, 2)
-        stroke(pads, np.stack([0.5 * (chain[2] + chain[3]), chain[3]]), round(half))
-    for knuckle in (index, middle, ring, little):
-        stroke(pads, np.stack([at(knuckle, 0.06), at(knuckle, 0.1)]), round(0.2 * breadth))
-    stroke(pads, joints[1:3], round(0.34 * breadth))
-    stroke(pads, np.stack([at(little, 0.45), at(little, 0.8)]), round(0.26 * breadth))
-    return lines, pads
-
-
-def _back_features(layout: SkinLayout) -> dict[str, Map]:
-    names = ("wrinkles", "flush", "tendons", "nails", "lunula", "nail_edges")
-    maps = {name: np.zeros(layout.shape, np.float32) for name in names}
-    joints = layout.joints
-    for finger, half_width in enumerate(HALF_WIDTH_M):
-        chain = joints[1 + 4 * finger : 5 + 4 * finger]
-        half = half_width * PX_PER_M
-        for k, spacing in ((1, 0.3), (2, 0.2)):
-            along = chain[k] - chain[k - 1]
-            step = spacing * half * along / np.linalg.norm(along)
-            for shift in (-1.5, -0.5, 0.5, 1.5):
-                _across(maps["wrinkles"], chain[k] + shift * step, along, 0.65 * half, 2)
-            stroke(maps["flush"], np.stack([chain[k], chain[k]]), round(1.5 * half))
-        if finger:
-            stroke(maps["flush"], np.stack([chain[0], chain[0]]), round(2.2 * half))
-            ridge = np.stack([chain[0], joints[0] + 0.35 * (chain[0] - joints[0])])
-            stroke(maps["tendons"], ridge, 7)
-        _nail(maps, chain[2], chain[3], half)
-    softness = {"wrinkles": 1.2, "flush": 7.0, "tendons": 5.0}
-    return {name: _blurred(picture, softness.get(name, 0.9)) for name, picture in maps.items()}
-
-
-def _nail(maps: dict[str, Map], joint: Array, tip: Array, half: float) -> None:
-    bone = tip - joint
-    length = float(np.linalg.norm(bone))
-    axes = (0.3 * length, 0.64 * half)
-    angle = float(np.degrees(np.arctan2(bone[1], bone[0])))
-    for name, along, size, width in (
-        ("nails", 0.68, axes, -1),
-        ("nail_edges", 0.68, axes, 2),
-        ("lunula", 0.46, (0.07 * length, 0.34 * half), -1),
-        ("lunula", 0.965, (0.035 * length, 0.42 * half), -1),
-    ):
-        centre = np.round((joint + along * bone) * 2**_SHIFT).astype(int).tolist()
-        fixed = [round(a * 2**_SHIFT) for a in size]
-        cv2.ellipse(maps[name], centre, fixed, angle, 0, 360, (1.0,), width, cv2.LINE_8, _SHIFT)
-
-
-def _across(picture: Map, at: Array, along: Array, half: float, width: int) -> None:
-    side = np.array([-along[1], along[0]]) / np.linalg.norm(along) * half
-    stroke(picture, np.stack([at - side, at + side]), width)
-
-
-def smooth_curve(points: list[Array]) -> Array:
-    """A smooth line near the points (Chaikin's corner cutting)."""
-    line = np.stack(points)
-    for _ in range(3):
-        cut = np.stack([0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]], 1)
-        line = np.concatenate([line[:1], cut.reshape(-1, 2), line[-1:]])
-    return line
-
-
-def stroke(picture: Map, line: Array, width: int) -> None:
-    """Draw a line (n, 2), px, into a flat picture."""
-    fixed = np.round(np.asarray(line) * 2**_SHIFT).astype(np.int32).reshape(-1, 1, 2)
-    cv2.polylines(picture, [fixed], False, (1.0,), max(width, 1), cv2.LINE_8, _SHIFT)
-
-
-def _blurred(picture: Map, sigma: float) -> Map:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), dtype=np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hand_recon_ros.camera import Camera, DistortionModel
 from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.synthesis.body import ARM_RINGS
 from hand_recon_ros.synthesis.placing import PlacedHand
 from hand_recon_ros.types import Array
 
@@ -91,6 +92,8 @@ def draw_viewpoint(
         projected = lens.project(seen[::4])
         cut = not wide and bool(rng.random() < cut_share)
         camera = _window(lens, projected, hands, size, cut, wide, rng)
+        if attempt < _ATTEMPTS // 2 and any(_ends_in(hand, camera, pose) for hand in hands):
+            continue
         return Viewpoint(kind, camera, pose, cut, float(away))
     raise RuntimeError("no place for the camera was found: a hand is too large")
 
@@ -102,6 +105,15 @@ def _slant(hand: PlacedHand, pose: Array) -> float:
     return float(
         np.linalg.norm(np.cross(along, sight)) / (np.linalg.norm(along) * np.linalg.norm(sight))
     )
+
+
+def _ends_in(hand: PlacedHand, camera: Camera, pose: Array) -> bool:
+    """Whether the picture shows where the forearm ends: nobody is there to go on from it."""
+    end = pose[:3, :3] @ (hand.position + ARM_RINGS[-1][0] * hand.to_elbow) + pose[:3, 3]
+    if end[2] < _LEAST_Z_M:
+        return False
+    px = camera.project(end[None])[0]
+    return bool(((px > 0) & (px < camera.width)).all())
 
 
 def _arm_distance(hand: PlacedHand, pose: Array) -> float:

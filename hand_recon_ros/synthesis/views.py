@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+import cv2
 import numpy as np
 
 from hand_recon_ros.camera import Camera
@@ -20,7 +21,7 @@ from hand_recon_ros.rendering.gl.scene import Instance, Picture, View
 from hand_recon_ros.synthesis.appearance import SkinLook
 from hand_recon_ros.synthesis.backgrounds import Background, Backgrounds
 from hand_recon_ros.synthesis.cast import PEOPLE, Cast
-from hand_recon_ros.synthesis.labels import hand_label
+from hand_recon_ros.synthesis.labels import ProjectedHand
 from hand_recon_ros.synthesis.lighting import draw_lights
 from hand_recon_ros.synthesis.motion import recorded_angles
 from hand_recon_ros.synthesis.placing import PlacedHand
@@ -29,7 +30,7 @@ from hand_recon_ros.synthesis.props import cloth_texture, held, occluder, worn
 from hand_recon_ros.synthesis.sample import HandLabel
 from hand_recon_ros.synthesis.second_mesh import second_model
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.synthesis.takes import widened
+from hand_recon_ros.synthesis.takes import Box, straight_take, widened
 from hand_recon_ros.synthesis.viewing import draw_viewpoint
 from hand_recon_ros.types import Array
 
@@ -49,6 +50,7 @@ class HandView:
             turned and shifted windows fit in (as wide with ``takes_per_view`` 1).
         pose: (4, 4) camera from scene.
         hands: in the scene; hand k has the number k + 1 in ``Picture.instance``.
+        to_lamp: (3,) unit vector towards the strongest lamp, scene axes.
         background: what lies behind and gives the ambient light, ``SynthesisConfig.size`` wide.
         tone: of the skin.
         meta: how the view was made, see ``Sample.meta``.
@@ -58,16 +60,26 @@ class HandView:
     camera: Camera
     pose: Array
     hands: tuple[PlacedHand, ...]
+    to_lamp: Array
     background: Background
     tone: str
     meta: dict[str, str | int | float | bool]
 
-    def labels(self) -> tuple[HandLabel, ...]:
-        """The truth about the hands in this very picture."""
+    def drawn(self) -> Box:
+        """x, y, width, height of all that is not empty, px."""
+        return cv2.boundingRect(cv2.extractChannel(self.picture.rgba, 3))
+
+    def projected(self) -> tuple[ProjectedHand, ...]:
+        """The hands as this picture shows them: labels of any window of it come from there."""
         return tuple(
-            hand_label(hand, k + 1, self.camera, self.pose, self.picture, self.tone)
+            ProjectedHand.of(hand, k + 1, self.camera, self.pose, self.tone)
             for k, hand in enumerate(self.hands)
         )
+
+    def labels(self) -> tuple[HandLabel, ...]:
+        """The truth about the hands in this very picture."""
+        whole = straight_take(self.camera, self.pose, self.camera.width)
+        return tuple(hand.label(whole, self.picture) for hand in self.projected())
 
 
 def synthetic_views(
@@ -123,7 +135,7 @@ class ViewFactory:
         """Prepare the meshes; skins are painted when first needed."""
         self._config = config
         self._seed = seed
-        self._renderer = Renderer(labels=True)
+        self._renderer = Renderer(labels=True, samples=None, corners=True)
         recorded = recorded_angles(config.data_dir / "motion")
         first = load_hand_model("right")
         self._casts = [Cast(first, recorded, config, seed, self._renderer)]
@@ -141,6 +153,12 @@ class ViewFactory:
     def __exit__(self, *_: object) -> None:
         """Free the renderer."""
         self._renderer.close()
+
+    def prepare(self) -> None:
+        """Paint all skins and backgrounds now instead of when first needed: some 10 s."""
+        for cast in self._casts:
+            cast.paint()
+        self.backgrounds.paint()
 
     def block(self, number: int) -> list[HandView]:
         """The views of one block, the same for the same number."""
@@ -160,11 +178,11 @@ class ViewFactory:
         share = c.second_mesh_share if len(self._casts) > 1 else 0.0
         cast = self._casts[int(rng.random() < share)]
         hands = cast.placer.draw(kind, rng)
-        look, skin = cast.skin(int(rng.integers(PEOPLE)))
+        look, skin, detail = cast.skin(int(rng.integers(PEOPLE)))
         shift = rng.uniform(0, 1, 3)
         coarse = bool(rng.random() < c.coarse_share)
         instances = [
-            cast.instance(hand, k + 1, look, skin, shift, coarse, rng)
+            cast.instance(hand, k + 1, look, (skin, detail), shift, coarse, rng)
             for k, hand in enumerate(hands)
         ]
         for hand in hands:
@@ -227,6 +245,9 @@ class _Planned:
     def seen(self, picture: Picture) -> HandView:
         """The view, rendered."""
         view = self.view
+        # Copies: slices would keep alive what was rendered beside them, and take longer to read.
+        own = Picture(*(np.ascontiguousarray(layer) for layer in vars(picture).values()))
+        lamp = np.asarray(view.lights[0].direction, np.float64)
         return HandView(
-            picture, view.camera, view.pose, self.hands, self.background, self.tone, self.meta
+            own, view.camera, view.pose, self.hands, lamp, self.background, self.tone, self.meta
         )

@@ -31,7 +31,7 @@ from hand_recon_ros.training.scores import joint_errors_mm, pixel_errors, turned
 from hand_recon_ros.training.settings import TrainingConfig
 
 _LOSSES = {
-    "beliefs": 100.0,
+    "beliefs": 30.0,
     "presence": 0.3,
     "points": 0.1,
     "pose": 10.0,
@@ -99,6 +99,19 @@ class AcrTask:
         if self._weights["asm"] > 0 and self._shape is None:
             raise ValueError("the active-shape-model loss needs a sample of hands")
         self._hand = HandModel(load_hand_model("right"))
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights that are in a folder: ``cpm``, and ``acr`` where it is there.
+
+        Raises:
+            WeightsError: they are missing or of another network.
+        """
+        from hand_recon_ros.networks.weights import load_weights
+
+        assert isinstance(self.model, BothNetworks)
+        load_weights(self.model.cpm, folder / "cpm.safetensors")
+        if (folder / "acr.safetensors").exists():
+            load_weights(self.model.acr, folder / "acr.safetensors")
 
     def size(self, batch: CropBatch) -> int:
         """Number of crops."""

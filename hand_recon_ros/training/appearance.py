@@ -138,7 +138,7 @@ class Appearance:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(N, 3, 3) and (N, 3): exposure, white balance, saturation, grey, contrast as one map."""
         s = self.strength
-        exposure = np.exp(rng.normal(-0.02, 0.25, (n, 1)) * s.tone)
+        exposure = np.exp(rng.normal(-0.04, 0.2, (n, 1)) * s.tone)
         balance = np.exp(rng.normal(0, 0.09, (n, 3)) * s.tone)
         saturation = np.exp(rng.normal(-0.05, 0.3, n) * s.tone)
         saturation[some(s.grey_share, n, rng)] = 0.0

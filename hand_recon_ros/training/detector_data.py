@@ -22,6 +22,8 @@ SHAPES: Final = {
 }
 """Width and height of frames, px, with their shares of batches: 16:9, 4:3, squares, upright."""
 
+Frames = Callable[[int, int, int, np.random.Generator], DetectorBatch]
+
 
 def detector_batches(
     views: Replay,
@@ -60,14 +62,19 @@ def detector_batches(
         yield joined(parts)
 
 
-def fixed_frames(
-    views: Replay, composer: FrameComposer, *, batch: int, number: int, seed: int
-) -> list[DetectorBatch]:
-    """Always the same batches for examinations; shapes take turns."""
+def fixed_frames(frames: Frames, *, batch: int, number: int, seed: int) -> list[DetectorBatch]:
+    """Always the same batches for examinations; shapes take turns.
+
+    Args:
+        frames: makes a batch: (count, width, height, random numbers).
+        batch: frames of a batch.
+        number: of batches.
+        seed: of the choice.
+    """
     import torch
 
     rng = np.random.default_rng((seed, 808))
     shapes = list(SHAPES)
     with torch.random.fork_rng():  # sensor noise is torch's
         torch.manual_seed(seed)
-        return [composer.frames(views, batch, *shapes[k % len(shapes)], rng) for k in range(number)]
+        return [frames(batch, *shapes[k % len(shapes)], rng) for k in range(number)]

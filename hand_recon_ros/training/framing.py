@@ -109,7 +109,8 @@ def framed(
     low, high = upright.min(axis=1), upright.max(axis=1)
     side = FRAMING * np.maximum((high - low).max(axis=1), 4.0)
     shift = rng.uniform(-jitter.shift, jitter.shift, (n, 2))
-    scale = np.exp(rng.uniform(*np.log(jitter.scale), n))
+    least, largest = np.log(jitter.scale)
+    scale = np.exp(rng.uniform(least, largest, n))
     roll = rng.normal(0, 1, n) * jitter.roll_deg
     wild = rng.random(n) < jitter.wild_share
     roll = np.where(wild, rng.uniform(-1, 1, n) * jitter.wild_deg, roll)

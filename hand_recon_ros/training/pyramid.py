@@ -82,9 +82,8 @@ def sampled(
     shrink[:, [0, 1], 2] = 0.5 * half - 0.5
     shrink[:, 2, 2] = 1.0
     to_level = shrink @ to_picture
-    if pixels.is_cuda:
-        return _sampled_by_tensors(pixels, size, number, level, to_level, crop)
-    return _sampled_by_opencv(pixels, size, number, level, to_level, crop)
+    how = _sampled_by_opencv if pixels.device.type == "cpu" else _sampled_by_tensors
+    return how(pixels, size, number, level, to_level, crop)
 
 
 def _sampled_by_opencv(

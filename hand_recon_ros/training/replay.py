@@ -72,6 +72,11 @@ class Replay:
         self.pixels[torch.from_numpy(slots).to(self.pixels.device)] = packed.to(self.pixels.device)
         self.added += len(views)
 
+    def kept(self) -> ViewSet:
+        """The views that are there."""
+        pixels = self.pixels[: len(self)].cpu().numpy().view(np.uint8)
+        return ViewSet(pixels.reshape(len(self), -1, 4), self.labels[: len(self)], self.size)
+
     def draw(self, count: int, rng: np.random.Generator) -> Numbers:
         """Slots of random views.
 

@@ -30,11 +30,12 @@ class TrainingConfig:
         half: mixed precision on a GPU (bfloat16).
         compile: let torch compile the model on a GPU.
         half_size_samples: until then crops are halved in size, which is four times quicker.
-        producers: processes that render; 0 = one less than the cores.
+        producers: processes that render; 0 = one less than the cores, -1 = none.
+        views_kept: rendered views that are kept and used again and again.
         real_share: share of photographs in a batch.
         checkpoint_s: seconds between checkpoints.
         validate_s: seconds between validations.
-        start_from: weights to begin with where there is no checkpoint; empty = fresh ones.
+        start_from: folder with weights to begin with where there is no checkpoint; empty = none.
         losses: weight of each loss by name.
     """
 
@@ -45,13 +46,14 @@ class TrainingConfig:
     warmup_samples: int = 10_000
     decay_share: float = 0.3
     weight_decay: float = 0.02
-    gradient_norm: float = 1.0
+    gradient_norm: float = 10.0
     ema_samples: int = 60_000
     threads: int = 1
     half: bool = True
     compile: bool = False
     half_size_samples: int = 0
     producers: int = 1
+    views_kept: int = 3000
     real_share: float = 0.25
     checkpoint_s: float = 120.0
     validate_s: float = 300.0

@@ -8,11 +8,15 @@ middle knuckle. Digits: number in the batch, and after ">" the partner's.
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hand_recon_ros.skeleton import BONES
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
@@ -45,6 +49,26 @@ def contact_sheet(batch: CropBatch, columns: int = 8, bones: bool = True) -> NDA
         y, x = k // columns * _SIDE, k % columns * _SIDE
         sheet[y : y + _SIDE, x : x + _SIDE] = _cell(batch, k, bones)
     return sheet
+
+
+def write_predictions(
+    batches: Sequence[CropBatch], points: Sequence[Tensor], path: Path, each: int = 32
+) -> None:
+    """Write a sheet of the first crops of some batches with predicted points instead of labels.
+
+    Args:
+        batches: what was shown to a network.
+        points: (N, 21, 2) px for each.
+        path: of the picture.
+        each: crops of a batch.
+    """
+    sheets = []
+    for batch, found in zip(batches, points, strict=True):
+        first = {name: value[:each] for name, value in vars(batch).items()}
+        inside = torch.ones_like(first["inside"])
+        shown = CropBatch(**{**first, "points_px": found[:each].detach().float(), "inside": inside})
+        sheets.append(contact_sheet(shown))
+    cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(sheets), cv2.COLOR_RGB2BGR))
 
 
 def _cell(batch: CropBatch, k: int, bones: bool) -> NDArray[np.uint8]:

@@ -1,23 +1,24 @@
-"""Rendered views with compact labels: in memory, and packed in one small file.
-
-A file is an ``.npz`` without pickles: ``pictures`` (uint8, WebP bytes one after the other),
-``ends`` (n,) where each one ends, ``size`` their side, and one array for each field of ``LABEL``.
-"""
+"""Rendered views with compact labels: in memory, and packed in one small file."""
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.synthesis.sample import HandLabel
 from hand_recon_ros.synthesis.views import HandView
+from hand_recon_ros.training.picture_file import (
+    Labels,
+    decoded,
+    picture_size,
+    read_pictures,
+    write_pictures,
+)
 from hand_recon_ros.training.pyramid import pyramid, texels
 
 MOST_HANDS: Final = 2
@@ -40,12 +41,6 @@ is ``shown``: wholly in the view."""
 _OURS: Final = "embedded"
 """Betas belong to this mesh; those of another one mean something else."""
 _QUALITY: Final = 90
-
-Labels = NDArray[np.void]
-
-
-class ViewFileError(ValueError):
-    """A file of views cannot be read; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -77,35 +72,23 @@ class ViewSet:
         Raises:
             OSError: the file cannot be written.
         """
-        packed = [_encoded(self.picture(k)) for k in range(len(self))]
-        pictures = np.frombuffer(b"".join(packed), np.uint8)
-        ends = np.cumsum([len(data) for data in packed])
-        fields = {name: self.labels[name] for name in LABEL.names or ()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            np.savez_compressed(file, pictures=pictures, ends=ends, size=self.size, **fields)
+        pictures = [self.picture(k) for k in range(len(self))]
+        write_pictures(path, pictures, self.labels, _QUALITY)
 
     @classmethod
     def load(cls, path: Path) -> ViewSet:
         """Read a file that ``save`` wrote.
 
         Raises:
-            ViewFileError: it is missing or is no such file.
+            PictureFileError: it is missing or is no such file.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                stored = {name: file[name] for name in file.files}
-            size, ends, pictures = int(stored["size"]), stored["ends"], stored["pictures"]
-            labels = np.zeros(len(ends), LABEL)
-            for name in LABEL.names or ():
-                labels[name] = stored[name]
-            pixels = np.zeros((len(ends), texels(size), 4), np.uint8)
-            for view, data in zip(pixels, np.split(pictures, ends[:-1]), strict=True):
-                view[:] = pyramid(_decoded(data))
-        except FileNotFoundError:
-            raise ViewFileError(f"{path}: no such file of views; render it again") from None
-        except (KeyError, OSError, ValueError, cv2.error, zipfile.BadZipFile) as error:
-            raise ViewFileError(f"{path}: no file of views ({error}); render it again") from error
+        packed, labels = read_pictures(path, LABEL)
+        size = picture_size(packed[0])
+        pixels = np.zeros((len(packed), texels(size), 4), np.uint8)
+        for levels, data in zip(pixels, packed, strict=True):
+            rgba = decoded(data)
+            # Where nothing is seen the codec writes what it likes.
+            levels[:] = pyramid(np.minimum(rgba, rgba[..., 3:]))
         return cls(pixels, labels, size)
 
 
@@ -136,23 +119,3 @@ def _note(label: Labels, k: int, hand: HandLabel, size: int) -> None:
     label["rotations"][k] = exp_so3(pose)
     label["betas"][k] = mano.betas
     label["has_mano"][k] = mano.model == _OURS
-
-
-def _encoded(rgba: NDArray[np.uint8]) -> bytes:
-    """WebP takes straight colours; these are stored as they are, so dark edges stay right."""
-    picture = cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA)
-    done, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
-    if not done:
-        raise ValueError("this build of OpenCV writes no WebP: use the one from PyPI")
-    return data.tobytes()
-
-
-def _decoded(data: NDArray[np.uint8]) -> NDArray[Any]:
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ValueError("a picture in it cannot be read")
-    if picture.shape[2] == 3:  # every pixel is covered
-        picture = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
-    rgba = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
-    # Where nothing is seen the codec writes what it likes.
-    return np.minimum(rgba, rgba[..., 3:])

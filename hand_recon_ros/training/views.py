@@ -206,7 +206,7 @@ class _Shared:
 
     @property
     def versions(self) -> NDArray[np.int64]:
-        return np.frombuffer(self._raw_versions, np.int64)
+        return np.frombuffer(memoryview(self._raw_versions), np.int64)
 
 
 def _produce(

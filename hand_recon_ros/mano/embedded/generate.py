@@ -7,13 +7,12 @@ scale, which is finer than what anyone can see (a micrometre) and keeps the file
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hand_recon_ros.manifest import enter
 from hand_recon_ros.mano.data import FloatArray
 from hand_recon_ros.mano.embedded import (
     correctives,
@@ -75,16 +74,11 @@ def write(folder: Path) -> Path:
     """Write the model into a folder and list it in the manifest there; return its path."""
     path = folder / EMBEDDED_FILE.name
     np.savez_compressed(path, **generate())
-    manifest = folder / "manifest.json"
-    others = json.loads(manifest.read_text()) if manifest.exists() else []
-    own = {
-        "name": EMBEDDED_FILE.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "licence": "Apache-2.0",
-        "source": "own work: python -m hand_recon_ros.mano.embedded.generate",
-    }
-    entries = [*(entry for entry in others if entry["name"] != EMBEDDED_FILE.name), own]
-    manifest.write_text(json.dumps(sorted(entries, key=lambda e: e["name"]), indent=2) + "\n")
+    enter(
+        path,
+        licence="Apache-2.0",
+        source="own work: python -m hand_recon_ros.mano.embedded.generate",
+    )
     return path
 
 

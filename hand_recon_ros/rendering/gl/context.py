@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SOFTWARE = re.compile("llvmpipe|softpipe|swrast|SWR", re.IGNORECASE)
 _MAX_DEVICES = 16
+_DEVICE_INDEX = "GLCONTEXT_DEVICE_INDEX"
 _REMEDY = (
     "install 'libegl1 libgl1 libgl1-mesa-dri' (Debian, Ubuntu: sudo apt install libegl1 libgl1 "
     "libgl1-mesa-dri) and, for rendering on an NVIDIA GPU, the driver's libnvidia-gl package"
@@ -41,7 +42,7 @@ def create_context() -> moderngl.Context:
         ) from None
     software: moderngl.Context | None = None
     problem: Exception | None = None
-    forced = "GLCONTEXT_DEVICE_INDEX" in os.environ
+    forced = _DEVICE_INDEX in os.environ
     for index in range(1 if forced else _MAX_DEVICES):
         options: dict[str, Any] = {"backend": "egl"} | ({} if forced else {"device_index": index})
         try:
@@ -61,6 +62,11 @@ def create_context() -> moderngl.Context:
         else:
             context.release()
             software.__enter__()
+    if software is None and forced:
+        raise RendererUnavailableError(
+            f"{_DEVICE_INDEX}={os.environ[_DEVICE_INDEX]} gives no OpenGL ({problem}): unset it to "
+            f"take the first GPU, else the processor; where that fails too, {_REMEDY}"
+        )
     if software is None:
         raise RendererUnavailableError(f"OpenGL on EGL is missing ({problem}): {_REMEDY}")
     return software

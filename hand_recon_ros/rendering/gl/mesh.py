@@ -46,6 +46,7 @@ class Mesh:
     indices: NDArray[np.uint32]
     template: NDArray[np.void]
     _normals: sparse.csr_matrix = field(repr=False)
+    _corners: NDArray[np.int64] = field(repr=False)
 
     @classmethod
     def of(
@@ -94,30 +95,34 @@ class Mesh:
             shape=(count, len(faces)),
         )
         indices = corners.reshape(-1, 3).astype(np.uint32)
-        return cls(faces, count, source.astype(np.int64), indices, template, spread)
+        columns = faces.T.astype(np.int64).reshape(-1)
+        return cls(faces, count, source.astype(np.int64), indices, template, spread, columns)
 
     def normals(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """(V, 3) unit normals weighted by area, outwards."""
-        points = np.asarray(vertices, np.float32)
-        a, b, c = (points[self.faces[:, k]] for k in range(3))
-        u, v = b - a, c - a
-        of_face = np.empty_like(u)  # np.cross is several times slower
-        of_face[:, 0] = u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1]
-        of_face[:, 1] = u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2]
-        of_face[:, 2] = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+        # Coordinate by coordinate: that is quicker than rows of three, and than np.cross.
+        points = np.asarray(vertices, np.float32).T.copy()
+        corners = points.take(self._corners, axis=1).reshape(3, 3, -1)
+        a = corners[:, 0]
+        u, v = corners[:, 1] - a, corners[:, 2] - a
+        of_face = np.empty((len(self.faces), 3), np.float32)
+        of_face[:, 0] = u[1] * v[2] - u[2] * v[1]
+        of_face[:, 1] = u[2] * v[0] - u[0] * v[2]
+        of_face[:, 2] = u[0] * v[1] - u[1] * v[0]
         summed = self._normals @ of_face
         length = np.sqrt(np.einsum("vk,vk->v", summed, summed))[:, None]
         return np.asarray(summed / np.maximum(length, 1e-20), np.float32)
 
-    def packed(
-        self, vertices: NDArray[np.floating], normals: NDArray[np.floating] | None
-    ) -> NDArray[np.void]:
-        """(R,) of ``VERTEX`` with the mesh at these (V, 3) places."""
-        result = self.template.copy()
-        result["position"] = vertices[self.source]
+    def place(
+        self,
+        target: NDArray[np.void],
+        vertices: NDArray[np.floating],
+        normals: NDArray[np.floating] | None,
+    ) -> None:
+        """Move the mesh to these (V, 3) places in ``target``, (R,), a copy of the template."""
+        target["position"] = vertices.take(self.source, axis=0)
         shading = self.normals(vertices) if normals is None else normals
-        result["normal"] = shading[self.source]
-        return result
+        target["normal"] = shading.take(self.source, axis=0)
 
 
 def hand_mesh(model: HandModelData) -> Mesh:

@@ -63,6 +63,7 @@ class Program:
         head = shaders.HEADER + defines
         self._program = context.program(head + vertex, fragment_shader=head + fragment)
         self._members = {name: self._program[name] for name in self._program}
+        self._values: dict[str, Any] = {}
         for name, unit in _SAMPLERS.items():
             self.set(name, unit)
         self._array: Any = None
@@ -75,8 +76,9 @@ class Program:
         What the compiler has dropped, be it only an array's tail, is passed over.
         """
         member = self._members.get(name)
-        if member is None:
+        if member is None or self._values.get(name) == value:
             return
+        self._values[name] = value
         if isinstance(value, list):
             count = member.array_length
             value = value[:count] if count > 1 else value[0]
@@ -136,12 +138,12 @@ class Programs:
         self.label = Program(context, self._buffers, shaders.LABEL_VERTEX, shaders.LABEL_FRAGMENT)
         self._flat: tuple[Any, Buffers] | None = None
 
-    def upload(self, vertices: NDArray[np.void], indices: NDArray[np.uint32]) -> None:
-        """Give the meshes of the next draw calls."""
+    def upload(self, vertices: NDArray[np.void], indices: NDArray[np.uint32] | None) -> None:
+        """Give the meshes of the next draw calls; no indices = those of the last ones."""
         self._buffers.write(vertices, indices)
 
-    def surface(self, material: Material, lights: int, shadow: bool) -> Program:
-        """The program for a material under so many lights."""
+    def surface(self, material: Material, lights: int, shadow: bool, coarse: bool) -> Program:
+        """The program for a material under so many lights; see ``View.coarse_light``."""
         noisy = any(material.mottle) or material.grain != 0
         detailed = material.detail is not None
         features = {
@@ -151,6 +153,7 @@ class Programs:
             "RELIEF": material.bump > 0 and (noisy or detailed),
             "UNLIT": material.unlit,
             "SHADOW": shadow and not material.unlit,
+            "VERTEX_LIT": coarse and lights > 0 and not material.unlit,
         }
         defines = f"#define LIGHTS {0 if material.unlit else lights}\n"
         defines += "".join(f"#define {name}\n" for name, used in features.items() if used)

@@ -134,6 +134,9 @@ class View:
         ambient: (9, 3), see ``ambient_light``.
         shadow_softness_m: width of the shadow's edge, finer = slower; None = no shadow.
         drawing: lines and marks.
+        coarse_light: light (not its shadow) is found at the vertices, not at each pixel: a fifth
+            of a processor's time less, and hard to tell while triangles are a few pixels wide.
+            Without relief, for one-sided materials.
     """
 
     camera: Camera
@@ -145,6 +148,7 @@ class View:
     )
     shadow_softness_m: float | None = 0.001
     drawing: Drawing | None = None
+    coarse_light: bool = False
 
 
 @dataclass(frozen=True)

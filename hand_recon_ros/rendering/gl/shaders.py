@@ -57,8 +57,34 @@ vec4 project(vec3 p) {
 }
 """
 
+LIGHTING: Final = """
+uniform vec3 wrap;            // material, see scene.Material
+uniform float roughness, specular, rim;
+uniform vec3 light_direction[4], light_colour[4];
+
+// What a lamp adds: scattered light, to be multiplied with the albedo, and mirrored light.
+void shine(int k, vec3 n, vec3 view, float rough, out vec3 scattered, out vec3 mirrored) {
+    float gloss = 2 / (rough * rough * rough * rough + 1e-4) - 1.9;
+    vec3 to_light = light_direction[k];
+    float slope = dot(n, to_light);
+    scattered = clamp((slope + wrap) / (1 + wrap), 0, 1) * light_colour[k];
+    vec3 halfway = normalize(to_light + view);
+    float t = max(dot(n, halfway), 0);
+    float lobe = t / (gloss - gloss * t + t) * (gloss + 8) * 0.125;  // about t to the gloss
+    float rest = 1 - dot(view, halfway);
+    float fresnel = specular + (1 - specular) * rest * rest * rest * rest * rest;
+    mirrored = lobe * fresnel * max(slope, 0) * light_colour[k];
+}
+
+float outline(vec3 n, vec3 view) {
+    float facing = clamp(dot(n, view), 0, 1);
+    return 1 - rim * (1 - facing) * (1 - facing);
+}
+"""
+
 SURFACE_VERTEX: Final = (
     PROJECTION
+    + LIGHTING
     + """
 uniform mat4 pose;
 uniform vec3 eye;             // the camera's place in the world
@@ -72,6 +98,9 @@ in vec2 uv;
 in vec4 colour;
 
 out vec3 v_view, v_normal, v_ambient, v_anchor, v_colour, v_shadow;
+#ifdef VERTEX_LIT
+out vec3 v_scattered[LIGHTS], v_mirrored[LIGHTS];
+#endif
 out vec2 v_uv;
 
 void main() {
@@ -87,19 +116,32 @@ void main() {
                     + n.x * n.y * ambient[4] + n.y * n.z * ambient[5]
                     + (3 * n.z * n.z - 1) * ambient[6] + n.x * n.z * ambient[7]
                     + (n.x * n.x - n.y * n.y) * ambient[8], vec3(0));
+#ifdef VERTEX_LIT
+    vec3 view = normalize(v_view);
+    float shade = outline(n, view);
+    v_ambient *= shade;
+    for (int k = 0; k < LIGHTS; ++k) {
+        shine(k, n, view, roughness, v_scattered[k], v_mirrored[k]);
+        v_scattered[k] *= shade;
+    }
+#endif
     gl_Position = project((pose * vec4(position, 1)).xyz * (1 - pull));
 }
 """
 )
 
-SURFACE_FRAGMENT: Final = """
+SURFACE_FRAGMENT: Final = (
+    LIGHTING
+    + """
 in vec3 v_view, v_normal, v_ambient, v_anchor, v_colour, v_shadow;
+#ifdef VERTEX_LIT
+in vec3 v_scattered[LIGHTS], v_mirrored[LIGHTS];
+#endif
 in vec2 v_uv;
 
 uniform vec3 base;            // material, see scene.Material
-uniform vec3 wrap, mottle, noise_shift;
-uniform float roughness, specular, rim, opacity, grain, noise_frequency, bump;
-uniform vec3 light_direction[4], light_colour[4];
+uniform vec3 mottle, noise_shift;
+uniform float opacity, grain, noise_frequency, bump;
 uniform vec4 shadow_tile;     // of the shadow map: low x, y and high x, y
 uniform sampler2D albedo_map, detail_map;
 uniform sampler3D noise_map;
@@ -164,28 +206,29 @@ void main() {
     n = relief(n, height);
 #endif
     vec3 view = normalize(v_view);
-    float facing = clamp(dot(n, view), 0, 1);
-    float gloss = 2 / (rough * rough * rough * rough + 1e-4) - 1.9;
     vec3 diffuse = v_ambient;
     vec3 glance = vec3(0);
     for (int k = 0; k < LIGHTS; ++k) {
-        vec3 to_light = light_direction[k];
-        float slope = dot(n, to_light);
         float share = k == 0 ? lit_share() : 1.0;
-        diffuse += clamp((slope + wrap) / (1 + wrap), 0, 1) * share * light_colour[k];
-        vec3 halfway = normalize(to_light + view);
-        float t = max(dot(n, halfway), 0);
-        float lobe = t / (gloss - gloss * t + t) * (gloss + 8) * 0.125;  // about t to the gloss
-        float rest = 1 - dot(view, halfway);
-        float fresnel = specular + (1 - specular) * rest * rest * rest * rest * rest;
-        glance += lobe * fresnel * share * max(slope, 0) * light_colour[k];
+        vec3 scattered, mirrored;
+#ifdef VERTEX_LIT
+        scattered = v_scattered[k];
+        mirrored = v_mirrored[k];
+#else
+        shine(k, n, view, rough, scattered, mirrored);
+#endif
+        diffuse += scattered * share;
+        glance += mirrored * share;
     }
-    diffuse *= 1 - rim * (1 - facing) * (1 - facing);
+#ifndef VERTEX_LIT
+    diffuse *= outline(n, view);
+#endif
     shown = albedo * diffuse + glance;
 #endif
     out_colour = vec4(display(shown) * opacity, opacity);
 }
 """
+)
 
 LABEL_VERTEX: Final = (
     PROJECTION

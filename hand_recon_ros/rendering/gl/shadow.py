@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.rendering.gl.scene import View
 from hand_recon_ros.rendering.gl.uniforms import columns
 
 MIN_TEXELS, MAX_TEXELS = 48, 1024
@@ -35,14 +37,17 @@ class Shadow:
 
     def uniforms(self, place: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
         """Values for the surface shader; the map lies at ``place`` in a texture of ``size``."""
-        side = np.array([self.texels / size[0], self.texels / size[1], 1.0])
-        low = np.array([place[0] / size[0], place[1] / size[1], 0.0])
-        to_texture = np.diag([*(side / 2), 1.0])
-        to_texture[:3, 3] = low + side / 2 - (0, 0, _DEPTH_BIAS_M / self.depth_m)
-        edge = 1.0 / np.array(size)
+        width, height = size
+        x, y = place[0] / width, place[1] / height
+        half = np.array([self.texels / width, self.texels / height, 1.0]) / 2
+        corner = np.array([x, y, -_DEPTH_BIAS_M / self.depth_m])
+        to_texture = self.clip_from_world.copy()  # its last row is 0, 0, 0, 1
+        to_texture[:3] *= half[:, None]
+        to_texture[:3, 3] += half + corner
+        right, lower = (place[0] + self.texels - 1) / width, (place[1] + self.texels - 1) / height
         return {
-            "shadow_from_world": columns(to_texture @ self.clip_from_world),
-            "shadow_tile": (*(low[:2] + edge), *(low[:2] + side[:2] - edge)),
+            "shadow_from_world": columns(to_texture),
+            "shadow_tile": (x + 1 / width, y + 1 / height, right, lower),
             # The four texels that are compared must not belong to the surface itself.
             "shadow_bias": _BIAS_TEXELS * self.width_m / self.texels,
         }
@@ -56,13 +61,9 @@ def fit_shadow(
     The map's texels are as large as the shadow's edge is to be soft: the four nearest ones are
     blended. That is cheap where a processor draws.
     """
-    forward = -np.asarray(direction, np.float64) / np.linalg.norm(direction)
-    helper = np.eye(3)[np.argmin(np.abs(forward))]
-    right = np.cross(helper, forward)
-    right /= np.linalg.norm(right)
-    axes = np.stack([right, np.cross(forward, right), forward])
-    seen = np.concatenate(casters) @ axes.T
-    low, high = seen.min(axis=0), seen.max(axis=0)
+    axes = _axes(tuple(direction))
+    seen = axes @ np.concatenate(casters).T  # (3, V): extremes of rows are found quickest
+    low, high = seen.min(axis=1), seen.max(axis=1)
     extent = float((high - low)[:2].max()) + 1e-6
     wanted = extent / max(softness_m, 1e-6) + 2 * _BORDER_TEXELS
     texels = int(np.clip(np.ceil(wanted), MIN_TEXELS, MAX_TEXELS))
@@ -74,3 +75,21 @@ def fit_shadow(
     clip[:3, :3] = axes * scale[:, None]
     clip[:3, 3] = -centre * scale
     return Shadow(clip, width, depth, texels)
+
+
+@functools.lru_cache(maxsize=64)
+def _axes(direction: tuple[float, ...]) -> NDArray[np.float64]:
+    """Rows: right, down and forward of a lamp that stands in this direction."""
+    forward = -np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    helper = np.eye(3)[np.argmin(np.abs(forward))]
+    right = np.cross(helper, forward)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward])
+
+
+def shadow_key(view: View) -> Any:
+    """Equal for views that can share a shadow map; None = no shadow."""
+    if view.shadow_softness_m is None or not view.lights:
+        return None
+    scene = tuple(id(i) for i in view.instances if i.casts_shadow)
+    return scene, view.lights[0].direction, view.shadow_softness_m

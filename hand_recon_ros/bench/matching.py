@@ -1,0 +1,26 @@
+"""Which detection, if any, is the labelled hand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from hand_recon_ros.front_end import FrontEnd
+from hand_recon_ros.types import Array, Frame, Keypoints
+
+MATCH: Final = 0.35
+"""Key points farther from the labels than this, in hand boxes on average, are another thing."""
+
+
+def best_match(
+    front_end: FrontEnd, frame: Frame, joints_px: Array, size_px: float
+) -> tuple[float, Keypoints | None]:
+    """The detection nearest to a label, and its mean distance over ``size_px``; NaN = none."""
+    best, chosen = float("nan"), None
+    for keypoints in front_end.estimator.estimate(frame, front_end.detector.detect(frame, [])):
+        apart = np.linalg.norm(keypoints.points_px - joints_px, axis=1)
+        error = float(apart.mean()) / size_px
+        if error < MATCH and not error >= best:
+            best, chosen = error, keypoints
+    return best, chosen

@@ -1,0 +1,130 @@
+"""Puts the learned front end together from its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.acr.pairs import PairNetwork
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.detection.learned import LearnedHands
+from hand_recon_ros.detection.ssd_rpn import SsdRpnDetector
+from hand_recon_ros.keypoints.calibration import Calibration
+from hand_recon_ros.keypoints.crops import CROP_SIZE
+from hand_recon_ros.keypoints.windows import WindowNetwork
+from hand_recon_ros.networks.runtime import Network, compile_network
+from hand_recon_ros.networks.weights import load_weights, weights_path
+from hand_recon_ros.types import Detection, Frame, Keypoints
+
+if TYPE_CHECKING:
+    from hand_recon_ros.acr.network import Acr
+    from hand_recon_ros.detection.network import SsdRpn
+    from hand_recon_ros.keypoints.network import Cpm
+
+
+@dataclass(frozen=True)
+class LearnedNetworks:
+    """The three networks of the chain and the calibration of their confidences."""
+
+    detector: SsdRpn
+    cpm: Cpm
+    acr: Acr
+    calibration: Calibration
+
+
+class FrameSearcher:
+    """The slot ``Detector`` around the network that searches whole frames.
+
+    Args:
+        network: which.
+        min_score: of a new hand.
+        device: "cpu" or "cuda".
+        threads: of the CPU.
+    """
+
+    def __init__(self, network: SsdRpn, min_score: float, device: str, threads: int) -> None:
+        """Wrap the network; it is compiled when the first frame tells its size."""
+        from hand_recon_ros.detection.network import RunningSsdRpn
+
+        self._module = RunningSsdRpn(network)
+        self._device, self._threads = device, threads
+        self._compiled: dict[tuple[int, ...], Network] = {}
+        self._detector = SsdRpnDetector(self._run, min_score)
+
+    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
+        """Boxes of hands, best first; ``hint`` is the ``FoundHand`` with its direction."""
+        found = self._detector.find(frame.image)
+        return [Detection(hand.side, hand.score, hand.box_px, hint=hand) for hand in found]
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def close(self) -> None:
+        """Free the compiled networks."""
+        self._compiled.clear()
+
+    def _run(self, image: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
+        if image.shape not in self._compiled:
+            self._compiled[image.shape] = compile_network(
+                self._module, [image], device=self._device, threads=self._threads
+            )
+        return self._compiled[image.shape](image)
+
+
+def load_networks(folder: str = "") -> LearnedNetworks:
+    """The networks with the weights of a folder (default: those of the package).
+
+    Raises:
+        WeightsError: a file is missing, damaged or of another network.
+    """
+    networks = random_networks()
+    load_weights(networks.detector, weights_path("detector", folder))
+    load_weights(networks.cpm, weights_path("cpm", folder))
+    facts = load_weights(networks.acr, weights_path("acr", folder))
+    return LearnedNetworks(
+        networks.detector, networks.cpm, networks.acr, Calibration.from_facts(facts)
+    )
+
+
+def random_networks() -> LearnedNetworks:
+    """The networks as before training: to measure how fast they run."""
+    from hand_recon_ros.acr.network import Acr
+    from hand_recon_ros.detection.network import SsdRpn
+    from hand_recon_ros.keypoints.network import Cpm
+
+    return LearnedNetworks(SsdRpn(), Cpm(), Acr(), Calibration())
+
+
+def load_learned_hands(
+    config: DetectorConfig, *, static: bool = False, device: str = "cpu"
+) -> LearnedHands:
+    """The learned front end as configured.
+
+    Raises:
+        WeightsError: weights are missing or damaged.
+    """
+    return learned_hands(load_networks(config.weights_dir), config, static=static, device=device)
+
+
+def learned_hands(
+    networks: LearnedNetworks,
+    config: DetectorConfig,
+    *,
+    static: bool = False,
+    device: str = "cpu",
+) -> LearnedHands:
+    """The learned front end around given networks."""
+    reader = WindowNetwork(networks.cpm, device, config.threads)
+    example = reader([np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)])[0]
+    return LearnedHands(
+        FrameSearcher(networks.detector, config.min_score, device, config.threads),
+        reader,
+        PairNetwork(networks.acr, example, device, config.threads),
+        config,
+        static=static,
+        calibration=networks.calibration,
+    )

@@ -1,0 +1,236 @@
+"""The learned chain in all three slots: detector, key points (CPM), regressor (ACR).
+
+000 section 3.2-3.3. The detector searches whole images only for hands that are not followed; a
+followed hand's window comes from its last key points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from hand_recon_ros.acr.pairs import HandEstimate, PairRegressor
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box
+from hand_recon_ros.detection.followed import FollowedHand
+from hand_recon_ros.detection.looking import Look, WindowLooker
+from hand_recon_ros.keypoints.calibration import Calibration
+from hand_recon_ros.keypoints.confidence import OUTSIDE
+from hand_recon_ros.keypoints.windows import WindowReader
+from hand_recon_ros.stages import Detector
+from hand_recon_ros.temporal.association import distance, hand_size, without_duplicates
+from hand_recon_ros.types import Array, Detection, Frame, Keypoints
+
+_SAME_BOX: Final = 0.3
+"""Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
+_NEW: Final = 1.0
+"""What a new hand costs against a followed one when both lie on one physical hand."""
+
+
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """A hand of the current frame."""
+
+    keypoints: Keypoints
+    hand: FollowedHand
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedParts:
+    """The three networks as the front end runs them."""
+
+    boxes: Detector
+    reader: WindowReader
+    regressor: PairRegressor
+
+
+class LearnedHands:
+    """Fills the slots ``Detector``, ``KeypointEstimator`` and ``Regressor``.
+
+    Sides are right for an unmirrored image.
+
+    Args:
+        boxes: searches whole images.
+        reader: key points in windows.
+        regressor: 3D of one or two hands.
+        config: how many hands, scores, how often to search.
+        static: every image stands alone.
+        calibration: of the confidences.
+
+    Attributes:
+        parts: what was given, for measuring each by itself.
+    """
+
+    def __init__(
+        self,
+        boxes: Detector,
+        reader: WindowReader,
+        regressor: PairRegressor,
+        config: DetectorConfig,
+        *,
+        static: bool = False,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Start with no hands."""
+        self.parts = LearnedParts(boxes, reader, regressor)
+        self._boxes = boxes
+        self._looker = WindowLooker(reader, config.min_tracking_score)
+        self._regressor = regressor
+        self._config = config
+        self._static = static
+        self._calibration = calibration or Calibration()
+        self._searches = SearchSchedule(config.max_hands, config.search_interval, always=static)
+        self._searched = False
+        self._seen: list[_Seen] = []
+
+    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
+        """Boxes of followed hands, and of new ones where a search is due.
+
+        Raises:
+            ValueError: the image is not (H, W, 3) uint8.
+        """
+        check_image(frame.image, "the learned front end")
+        height, width = frame.image.shape[:2]
+        followed = [] if self._static else [seen.hand for seen in self._seen]
+        boxes = [hand_box(hand.expected_px(frame.stamp), width, height) for hand in followed]
+        detections = [
+            Detection(hand.side, hand.score, box, hint=hand)
+            for hand, box in zip(followed, boxes, strict=True)
+        ]
+        self._searched = self._searches.due()
+        if self._searched:
+            found = self._boxes.detect(frame, previous)
+            detections += [
+                d for d in found if all(_overlap(d.box_px, box) < _SAME_BOX for box in boxes)
+            ]
+        return detections
+
+    def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
+        """Key points in the boxes that do show a hand; each physical hand once.
+
+        Boxes of another detector are read as those of new hands.
+        """
+        old = [(d.hint, d) for d in detections if isinstance(d.hint, FollowedHand)]
+        seen = [
+            self._follow(hand, look, frame)
+            for (hand, _), look in zip(
+                old, self._looker.follow(frame, [hand for hand, _ in old]), strict=True
+            )
+            if look is not None
+        ]
+        new = [d for d in detections if not isinstance(d.hint, FollowedHand)]
+        new.sort(key=lambda d: -d.score)
+        looks = [self._looker.find(frame, d) for d in new[: self._config.max_hands]]
+        seen += [self._begin(look, frame) for look in looks if look is not None]
+        self._seen = self._distinct(seen)
+        self._searches.plan(len(self._seen), searched=self._searched)
+        return [s.keypoints for s in self._seen]
+
+    def regress(self, frame: Frame, keypoints: Sequence[Keypoints]) -> list[Keypoints]:
+        """The same hands with refined points, calibrated confidence and ``relative_m``.
+
+        Raises:
+            TypeError: key points that ``estimate`` did not find in this frame.
+        """
+        by_id = {id(seen.keypoints): seen for seen in self._seen}
+        if not all(id(k) in by_id for k in keypoints):
+            raise TypeError("LearnedHands.regress takes only its own key points of this frame")
+        hands = [by_id[id(k)] for k in keypoints]
+        for group in _pairs(hands):
+            estimates = self._regressor([(s.look.crop, s.look.reading) for s in group])
+            for seen, estimate in zip(group, estimates, strict=True):
+                seen.keypoints = self._refined(seen, estimate, frame)
+                seen.hand.corrected(seen.keypoints.points_px)
+        return [seen.keypoints for seen in hands]
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        self._seen = []
+        self._searches.reset()
+        self._boxes.reset()
+
+    def close(self) -> None:
+        """Free the models."""
+        self._boxes.close()
+
+    def _follow(self, hand: FollowedHand, look: Look, frame: Frame) -> _Seen:
+        hand.see(look.points_px, frame.stamp, look.score)
+        return _Seen(_keypoints(hand, look, frame), hand, look)
+
+    def _begin(self, look: Look, frame: Frame) -> _Seen:
+        evidence = float(np.clip(look.lead, 0.0, 1.0))
+        hand = FollowedHand(look.side, look.points_px, frame.stamp, look.score, evidence)
+        return _Seen(_keypoints(hand, look, frame), hand, look)
+
+    def _distinct(self, seen: list[_Seen]) -> list[_Seen]:
+        """Each physical hand once, followed ones first; at most ``max_hands``."""
+        costs = np.array([_NEW if s.hand.age == 0 else 0.0 for s in seen])
+        kept = without_duplicates([s.keypoints for s in seen], costs)
+        kept.sort(key=lambda i: (costs[i], -seen[i].keypoints.score))
+        return [seen[i] for i in kept[: self._config.max_hands]]
+
+    def _refined(self, seen: _Seen, estimate: HandEstimate, frame: Frame) -> Keypoints:
+        crop, reading = seen.look.crop, seen.look.reading
+        points = crop.to_image(estimate.points_px)
+        confidence = self._calibration.confidence(
+            reading.peaks, estimate.log_sigma_px, hand_size(estimate.points_px)
+        )
+        height, width = frame.image.shape[:2]
+        return replace(
+            seen.keypoints,
+            points_px=points,
+            confidence=_inside(confidence, points, width, height),
+            box_px=hand_box(points, width, height),
+            relative_m=crop.to_camera(estimate.joints_m),
+        )
+
+
+def _keypoints(hand: FollowedHand, look: Look, frame: Frame) -> Keypoints:
+    height, width = frame.image.shape[:2]
+    return Keypoints(
+        side=hand.side,
+        score=look.score,
+        points_px=look.points_px,
+        confidence=_inside(np.clip(look.reading.peaks, 0, 1), look.points_px, width, height),
+        box_px=hand_box(look.points_px, width, height),
+        side_score=hand.side_score,
+    )
+
+
+def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Array:
+    """Trust points outside the image less."""
+    outside = ((points_px < 0) | (points_px > (width - 1, height - 1))).any(axis=1)
+    return np.where(outside, OUTSIDE * confidence, confidence)
+
+
+def _overlap(a: Array, b: Array) -> float:
+    """Intersection over the smaller one of two boxes (x, y, width, height)."""
+    low = np.maximum(a[:2], b[:2])
+    high = np.minimum(a[:2] + a[2:], b[:2] + b[2:])
+    common = float(np.prod(np.clip(high - low, 0.0, None)))
+    return common / max(float(min(np.prod(a[2:]), np.prod(b[2:]))), 1e-9)
+
+
+def _pairs(hands: Sequence[_Seen]) -> list[list[_Seen]]:
+    """Each left hand with the nearest right one that is still alone; the others by themselves."""
+    left = [s for s in hands if s.keypoints.side == "left"]
+    right = [s for s in hands if s.keypoints.side == "right"]
+    apart = sorted(
+        (
+            (distance(a.keypoints.points_px, b.keypoints.points_px), a, b)
+            for a in left
+            for b in right
+        ),
+        key=lambda item: item[0],
+    )
+    pairs: list[list[_Seen]] = []
+    taken: set[int] = set()
+    for _, a, b in apart:
+        if not {id(a), id(b)} & taken:
+            pairs.append([a, b])
+            taken |= {id(a), id(b)}
+    return pairs + [[s] for s in hands if id(s) not in taken]

@@ -1,0 +1,170 @@
+"""Looks at hands through windows: finds the right window and side for a new or a followed hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hand_recon_ros.detection.followed import FollowedHand
+from hand_recon_ros.detection.ssd_rpn import BOX_MARGIN
+from hand_recon_ros.keypoints.crops import FRAMING, HandCrop, crop_at, crop_round
+from hand_recon_ros.keypoints.windows import WindowReader, WindowReading
+from hand_recon_ros.skeleton import SIDES, Side, other_side
+from hand_recon_ros.temporal.association import hand_size
+from hand_recon_ros.types import Array, Detection, Frame
+
+_BOX_FRAMING: Final = FRAMING / (1 + 2 * BOX_MARGIN)
+"""Side of a window over that of a detector's box, which is larger than the joints'."""
+_SURE_SIDE: Final = 0.9
+"""Side score of a detection beyond which the other side is not tried at the first look."""
+_SURE: Final = 0.8
+"""Presence beyond which no other direction of the hand is tried."""
+_DIRECTIONS: Final = ((0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0))
+"""Where fingers may point in the image; tried up first, as the networks learn on such windows."""
+_MISPLACED: Final = 0.2
+"""Share of its side by which a window may be off before it is cut again."""
+_SMALLEST_PX: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """A hand seen through a window.
+
+    Attributes:
+        side: that the window was cut for.
+        crop: the window.
+        reading: what was read in it.
+        points_px: (21, 2) raw image px.
+        lead: presence logit over that of the other side; 0 where that was not looked at.
+    """
+
+    side: Side
+    crop: HandCrop
+    reading: WindowReading
+    points_px: Array
+    lead: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """Presence, 0..1."""
+        return float(1.0 / (1.0 + np.exp(-np.clip(self.reading.presence, -50.0, 50.0))))
+
+
+class WindowLooker:
+    """Cuts windows and reads them.
+
+    Args:
+        reader: of windows.
+        min_score: presence below which there is no hand.
+    """
+
+    def __init__(self, reader: WindowReader, min_score: float) -> None:
+        """Keep them."""
+        self._reader = reader
+        self._min_score = min_score
+
+    def find(self, frame: Frame, detection: Detection) -> Look | None:
+        """Look at a new hand: first through its box, then through a window round its key points.
+
+        Both sides are tried at the second look, and at the first unless the detector was sure
+        (``hint.side_score``); so are all directions where the box does not come with one
+        (``hint.direction``) and upright does not convince.
+        """
+        x, y, width, height = detection.box_px
+        centre, side_px = (x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height)
+        if not side_px > 0:
+            return None
+        known = getattr(detection.hint, "direction", None)
+        directions = _DIRECTIONS if known is None else (tuple(known),)
+        sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
+        sides = (detection.side,) if sure else SIDES
+        best: Look | None = None
+        for direction in directions:
+            crops = [
+                (s, crop_at(frame.camera, centre, side_px, direction, mirrored=s == "left"))
+                for s in sides
+            ]
+            looks = self._read(frame, crops)
+            best = max([*looks, *([best] if best else [])], key=lambda look: look.reading.presence)
+            if best.score >= _SURE:
+                break
+        if best is None or not _plausible(best.points_px, frame):
+            return None
+        looks = self._read(frame, [(s, _window(frame, best.points_px, s)) for s in SIDES])
+        looks.sort(key=lambda look: -look.reading.presence)
+        look = _led(looks[0], looks[1])
+        return look if self._holds(look, frame) else None
+
+    def follow(self, frame: Frame, hands: Sequence[FollowedHand]) -> list[Look | None]:
+        """Look where followed hands should be, all together; None for those that are lost.
+
+        An undecided hand is looked at as the other side too, which may correct its side.
+        """
+        windows: list[tuple[Side, HandCrop]] = []
+        places: list[list[int]] = []
+        for hand in hands:
+            expected = hand.expected_px(frame.stamp)
+            sides = [hand.side, other_side(hand.side)] if hand.undecided else [hand.side]
+            places.append(list(range(len(windows), len(windows) + len(sides))))
+            windows += [(side, _window(frame, expected, side)) for side in sides]
+        looks = self._read(frame, windows)
+        found: list[Look | None] = []
+        for hand, at in zip(hands, places, strict=True):
+            look = looks[at[0]]
+            if len(at) == 2:
+                look = _led(look, looks[at[1]])
+                if hand.vote(look.lead):
+                    look = looks[at[1]]
+            found.append(self._placed(frame, look))
+        return found
+
+    def _placed(self, frame: Frame, look: Look) -> Look | None:
+        """The look, through a better window where the hand was not where it was expected."""
+        if not self._holds(look, frame):
+            return None
+        better = _window(frame, look.points_px, look.side)
+        if _off(look.crop, better) > _MISPLACED:
+            again = self._read(frame, [(look.side, better)])[0]
+            return again if self._holds(again, frame) else None
+        return look
+
+    def _holds(self, look: Look, frame: Frame) -> bool:
+        return look.score >= self._min_score and _plausible(look.points_px, frame)
+
+    def _read(self, frame: Frame, windows: Sequence[tuple[Side, HandCrop]]) -> list[Look]:
+        if not windows:
+            return []
+        readings = self._reader([crop.cut(frame.image) for _, crop in windows])
+        return [
+            Look(side, crop, reading, crop.to_image(reading.points_px))
+            for (side, crop), reading in zip(windows, readings, strict=True)
+        ]
+
+
+def _window(frame: Frame, points_px: Array, side: Side) -> HandCrop:
+    return crop_round(frame.camera, points_px, mirrored=side == "left")
+
+
+def _led(look: Look, other: Look) -> Look:
+    lead = look.reading.presence - other.reading.presence
+    return Look(look.side, look.crop, look.reading, look.points_px, lead)
+
+
+def _plausible(points_px: Array, frame: Frame) -> bool:
+    """Whether points can be a hand: finite, not collapsed, their middle in the image."""
+    if not np.isfinite(points_px).all() or hand_size(points_px) < _SMALLEST_PX:
+        return False
+    height, width = frame.image.shape[:2]
+    middle = points_px.mean(axis=0)
+    return bool(((middle >= 0) & (middle <= (width, height))).all())
+
+
+def _off(crop: HandCrop, better: HandCrop) -> float:
+    """How far a window is from the one that it should be, in shares of its side."""
+    middle = np.full(2, (crop.size - 1) / 2)
+    shift = crop.to_crop(better.to_image(middle)) - middle
+    zoom = abs(np.log(better.scale / crop.scale))
+    return float(max(np.linalg.norm(shift) / crop.size, 0.5 * zoom))

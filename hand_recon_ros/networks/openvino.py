@@ -1,0 +1,77 @@
+"""A traced torch module run by OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class OpenVinoNetwork:
+    """See ``runtime.Network``. Single precision: results are torch's but for rounding."""
+
+    backend = "openvino"
+
+    def __init__(self, graph: Any, examples: Sequence[NDArray[Any]], threads: int) -> None:
+        """Convert and compile.
+
+        Args:
+            graph: frozen TorchScript.
+            examples: arrays like the inputs.
+            threads: to run on.
+        """
+        with _silent():
+            import openvino
+
+        model = _converted(graph, examples)
+        options = {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would take bfloat16: pixels get lost
+        }
+        compiled = openvino.Core().compile_model(model, "CPU", options)
+        self._request = compiled.create_infer_request()
+        self._outputs = range(len(compiled.outputs))
+
+    def __call__(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """See ``Network``."""
+        arrays = [np.ascontiguousarray(array) for array in inputs]
+        told = self._request.infer(arrays, share_inputs=True, share_outputs=True)
+        return tuple(told[i].copy() for i in self._outputs)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep OpenVINO's reporter of use from loading: by itself, each import calls home."""
+    name = "openvino_telemetry"
+    loaded = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if loaded is not None:
+            sys.modules[name] = loaded
+
+
+def _converted(graph: Any, examples: Sequence[NDArray[Any]]) -> Any:
+    # Not openvino.convert_model: that one traces a second time and takes ten times as long.
+    import openvino
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    inputs = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in examples)
+    decoder = TorchScriptPythonDecoder(graph, example_input=inputs)  # must outlive the conversion
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    model = frontend.convert(frontend.load(decoder))
+    for parameter, array in zip(model.inputs, examples, strict=True):
+        node = parameter.get_node()
+        node.set_partial_shape(openvino.PartialShape(list(array.shape)))
+        node.set_element_type(openvino.Type(array.dtype))
+    model.validate_nodes_and_infer_types()
+    return model

@@ -1,0 +1,226 @@
+"""The work of ``hand_recon train``: puts data, network and loop together.
+
+Material that every run needs is made once and kept in the folder of the runs: ``photographs.npz``
+(real hands, packed) and ``exam_views.npz`` (rendered hands that are never trained on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from tqdm import tqdm
+
+from hand_recon_ros.device import resolve_device
+from hand_recon_ros.synthesis.settings import SynthesisConfig
+from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
+from hand_recon_ros.training.batch import CropBatch
+from hand_recon_ros.training.cpm_task import CpmTask
+from hand_recon_ros.training.data import DataConfig, TrainingData, photo_batches, view_batches
+from hand_recon_ros.training.photographs import HELD_OUT, Photographs
+from hand_recon_ros.training.replay import Replay, fill
+from hand_recon_ros.training.settings import TrainingConfig, training_config
+from hand_recon_ros.training.task import Task
+from hand_recon_ros.training.trainer import Trainer
+from hand_recon_ros.training.view_set import ViewSet
+from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
+
+KINDS: Final = ("detector", "cpm", "acr", "losses")
+PHOTOGRAPHS: Final = "photographs.npz"
+EXAM_VIEWS: Final = "exam_views.npz"
+_EXAM_SEED: Final = 90_001
+"""Its people, lights and poses are none of the training's."""
+_EXAM_HANDS: Final = 300
+_EXAM_BATCH: Final = 64
+_EXAM_FRAMES: Final = 10
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line says.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        folder: of all runs; this one's things go into a folder of its name there.
+        config: YAML file; None = the shipped one of this kind.
+        overrides: ``key=value`` changes to it.
+        device: "auto", "cpu" or "cuda".
+        minutes: most minutes to train; None = until all samples are seen.
+        data: folder with ``photos``, ``digits``, ``motion`` and ``video``; what is missing is not
+            used.
+        views: rendered views to begin with, for machines without OpenGL.
+    """
+
+    kind: str
+    folder: Path
+    config: Path | None = None
+    overrides: Sequence[str] = ()
+    device: str = "auto"
+    minutes: float | None = None
+    data: Path = Path("../shared/data")
+    views: Path | None = None
+
+
+def train(options: TrainOptions) -> str:
+    """Train a network, or go on with it; returns what was reached, in words.
+
+    Raises:
+        TrainingError: the loss or an earlier checkpoint is of no use.
+        ProducerError: nothing can be rendered.
+        ValueError, OSError: an option or a file is wrong.
+    """
+    shipped = Path(__file__).parents[1] / "data" / "training" / f"{options.kind}.yaml"
+    config = training_config(options.config or shipped, options.overrides)
+    device, warning = resolve_device(options.device)
+    if warning:
+        tqdm.write(warning)
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+    synthesis = SynthesisConfig(data_dir=options.data)
+    photos = photographs_file(options)
+    exam_views = exam_views_file(options.folder, synthesis)
+    with ExitStack() as stack:
+        data = DataConfig(
+            batch=config.batch,
+            seed=config.seed,
+            real_share=config.real_share if photos else 0.0,
+            producers=config.producers,
+            slots=config.views_kept,
+            views=options.views,
+            photos=photos or Path(),
+            synthesis=synthesis,
+        )
+        folder = options.folder / options.kind
+        task, batches = (
+            _detector(config, data, exam_views, device, stack)
+            if options.kind == "detector"
+            else _crops(options.kind, config, data, exam_views, device, stack)
+        )
+        if options.kind == "losses":
+            return _losses(batches, config, folder, device)
+        assert task is not None
+        trainer = Trainer(task, config, folder, device)
+        metrics = trainer.run(batches, options.minutes)
+    told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    return f"{options.kind}: {trainer.seen} samples seen; {told}; everything is in {folder}"
+
+
+def photographs_file(options: TrainOptions) -> Path | None:
+    """The packed photographs; packed now where there are some and they are not yet."""
+    path = options.folder / PHOTOGRAPHS
+    if path.exists():
+        return path
+    if not (options.data / "photos" / "labels.jsonl").exists():
+        tqdm.write(f"no photographs in '{options.data}': training on rendered hands only")
+        return None
+    from hand_recon_ros.training.photo_packing import pack_photographs
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = pack_photographs(options.data, path)
+    tqdm.write(f"packed {number} photographed hands into {path}")
+    return path
+
+
+def exam_views_file(folder: Path, synthesis: SynthesisConfig) -> Path:
+    """The rendered views of the exam; rendered now where they are not there yet."""
+    path = folder / EXAM_VIEWS
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ViewRing(RenderedViews(synthesis, _EXAM_SEED), _EXAM_HANDS, 1) as ring:
+        store = Replay(_EXAM_HANDS, VIEW_SIZE, "cpu")
+        fill(store, ring, _EXAM_HANDS)
+    store.kept().save(path)
+    tqdm.write(f"rendered {_EXAM_HANDS} views for exams into {path}")
+    return path
+
+
+def _crops(
+    kind: str,
+    config: TrainingConfig,
+    data: DataConfig,
+    exam_views: Path,
+    device: str,
+    stack: ExitStack,
+) -> tuple[Task | None, Iterator[CropBatch]]:
+    batches = iter(stack.enter_context(TrainingData(data, device)))
+    if kind == "losses":
+        return None, batches
+    exams = crop_exams(data, exam_views, device)
+    if kind == "cpm":
+        return CpmTask(config, exams), batches
+    shapes = joint_shapes(batches) if config.losses.get("asm", 0.0) > 0 else None
+    task = AcrTask(config, exams, shapes)
+    if config.start_from:
+        task.start_from(Path(config.start_from))
+    return task, batches
+
+
+def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[CropBatch]]:
+    """Fixed batches: rendered hands as in training, and photographs of sources never trained on."""
+    fixed = replace(data, batch=_EXAM_BATCH, grounds=200)
+    torch.manual_seed(_EXAM_SEED)  # sensor noise is torch's
+    views = ViewSet.load(exam_views)
+    exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
+    if data.real_share > 0:
+        held_out = Photographs.load(data.photos, device, only=HELD_OUT)
+        exams["photos"] = list(islice(photo_batches(held_out, fixed, device), _EXAM_FRAMES))
+    return exams
+
+
+def _detector(
+    config: TrainingConfig, data: DataConfig, exam_views: Path, device: str, stack: ExitStack
+) -> tuple[Task, Iterator[Any]]:
+    from hand_recon_ros.training.detector_data import detector_batches, fixed_frames
+    from hand_recon_ros.training.detector_task import DetectorTask
+    from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
+    from hand_recon_ros.training.photo_frames import PhotoComposer
+
+    views = Replay(data.slots, VIEW_SIZE, device)
+    if data.views is not None:
+        views.add(ViewSet.load(data.views))
+    grounds = FrameGrounds(device, data.seed, data.synthesis.data_dir / "photos" / "backgrounds")
+    composer = FrameComposer(grounds, device)
+    exam = Replay.of(ViewSet.load(exam_views), device)
+    rendered = partial(composer.frames, exam)
+    exams = {"rendered": fixed_frames(rendered, batch=16, number=_EXAM_FRAMES, seed=_EXAM_SEED)}
+    photos = None
+    if data.real_share > 0:
+        kept = Photographs.load(data.photos, device, without=HELD_OUT)
+        photos = PhotoComposer(kept, grounds, device)
+        others = Photographs.load(data.photos, device, only=HELD_OUT)
+        exams["photos"] = fixed_frames(
+            PhotoComposer(others, grounds, device).frames,
+            batch=16, number=_EXAM_FRAMES, seed=_EXAM_SEED,
+        )  # fmt: skip
+    refresh = None
+    if data.producers >= 0:
+        ring = stack.enter_context(
+            ViewRing(RenderedViews(data.synthesis, data.seed), 512, max(data.producers, 1))
+        )
+        fill(views, ring, data.first_fill)
+
+        def refresh() -> None:
+            views.add(ring.news())
+
+    batches = detector_batches(
+        views, composer, photos, batch=config.batch, real_share=data.real_share, seed=config.seed,
+        refresh=refresh,
+    )  # fmt: skip
+    return DetectorTask(config, exams), batches
+
+
+def _losses(batches: Iterator[CropBatch], config: TrainingConfig, folder: Path, device: str) -> str:
+    from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TRAINED, LossTable
+
+    epochs = max(1, min(EPOCHS, round(config.samples / TRAINED)))
+    table = LossTable(batches, folder, device, epochs=epochs, seed=config.seed).run()
+    rows = [f"| {name} | {mm:.1f} | {PUBLISHED_MM[name]} |" for name, mm in table.items()]
+    head = [f"joint error after {epochs} epochs, mm:", "| losses | ours | 004 |", "|---|---|---|"]
+    return "\n".join([*head, *rows])

@@ -1,0 +1,210 @@
+"""Packs the labelled photographs, the digits and the video of the shared data into one file.
+
+``python -m hand_recon_ros.training.photo_packing DATA FILE`` does it once; the digits and the video
+are labelled with MediaPipe (extra ``mediapipe``) and kept where it agrees with itself on a mirrored
+copy.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.training.photographs import (
+    PHOTO_LABEL,
+    PHOTO_SIZE,
+    SOURCES,
+    save_photographs,
+)
+from hand_recon_ros.types import Array, Frame, Keypoints
+
+_REACH: Final = 2.4
+"""Side of a packed picture over the box of the hand: crops are turned, shifted and wider."""
+_FOCAL: Final = 0.9
+"""Guessed focal length over the longer side of a picture."""
+_DISAGREEING: Final = 0.05
+"""Most distance between labels of a picture and of its mirror image, over the hand's box."""
+_HALF_TRUST: Final = 0.03
+"""Disagreement at which a label has half the weight."""
+_EVERY: Final = 10
+"""Frames of the video that are taken: one of so many."""
+_ENLARGED: Final = 480
+_HELD_OUT_SHARE: Final = 0.2
+_MIRROR: Final = np.array([-1.0, 1.0, 1.0])
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """A labelled hand in a picture (H, W, 3) RGB."""
+
+    source: str
+    image: Image
+    left: bool
+    points_px: Array
+    relative_m: Array
+    alone: bool
+    disagreement: float
+
+
+def pack_photographs(data: Path, path: Path) -> int:
+    """Write the file; returns the number of hands.
+
+    Args:
+        data: folder with ``photos``, ``digits`` and ``video``; what is missing is left out.
+        path: the file to write.
+
+    Raises:
+        ValueError: there is nothing to pack.
+        FrontEndError: MediaPipe is not installed.
+    """
+    pictures, labels = [], []
+    for hand in _all_hands(data):
+        picture, label = _packed(hand)
+        pictures.append(picture)
+        labels.append(label)
+    if not pictures:
+        raise ValueError(f"{data}: no photos, digits or video are there")
+    save_photographs(path, pictures, np.array(labels, PHOTO_LABEL))
+    return len(pictures)
+
+
+def _all_hands(data: Path) -> Iterator[_Hand]:
+    yield from _photos(data / "photos")
+    if not ((data / "digits").is_dir() or (data / "video").is_dir()):
+        return
+    front_end = build_front_end(DetectorConfig(max_hands=1, min_score=0.4), static=True)
+    try:
+        yield from _digits(data / "digits", front_end)
+        yield from _video(data / "video", front_end)
+    finally:
+        front_end.close()
+
+
+def _photos(folder: Path) -> Iterator[_Hand]:
+    labels = folder / "labels.jsonl"
+    if not labels.is_file():
+        return
+    for line in labels.read_text().splitlines():
+        told = json.loads(line)
+        yield _Hand(
+            source=told["source"],
+            image=_read(folder / told["file"]),
+            left=told["side"] == "left",
+            points_px=np.array(told["joints_px"]),
+            relative_m=np.array(told["joints_rel_m"]),
+            alone=told["hands_seen_in_file"] == 1,
+            disagreement=told["agreement_rel"],
+        )
+
+
+def _digits(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
+    files = sorted(folder.glob("*/*.JPG"), key=lambda file: file.name)
+    # A person shows all digits one after the other: the last names are other people.
+    held_out = files[int((1 - _HELD_OUT_SHARE) * len(files)) :]
+    for file in files:
+        small = _read(file)
+        room = max(small.shape[:2]) // 4
+        # As a user would: hands that fill the picture are found only with room around them.
+        grown = cv2.copyMakeBorder(small, room, room, room, room, cv2.BORDER_REPLICATE)
+        image = np.asarray(cv2.resize(grown, (_ENLARGED, _ENLARGED)), dtype=np.uint8)
+        source = "digits_held_out" if file in held_out else "digits"
+        yield from _agreed(front_end, image, source)
+
+
+def _video(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
+    for file in sorted(folder.glob("*.mp4")):
+        reader = cv2.VideoCapture(str(file))
+        number = 0
+        while True:
+            there, frame = reader.read()
+            if not there:
+                break
+            if number % _EVERY == 0:
+                image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+                yield from _agreed(front_end, image, "video")
+            number += 1
+        reader.release()
+
+
+def _agreed(front_end: FrontEnd, image: Image, source: str) -> Iterator[_Hand]:
+    """The one hand of a picture, if its mirror image tells the same."""
+    one = _found(front_end, image)
+    mirrored = _found(front_end, np.ascontiguousarray(image[:, ::-1]))
+    if one is None or mirrored is None or one.side == mirrored.side:
+        return
+    assert one.relative_m is not None
+    assert mirrored.relative_m is not None
+    back = mirrored.points_px * (-1.0, 1.0) + (image.shape[1] - 1, 0.0)
+    box = np.ptp(one.points_px, axis=0).max()
+    apart = float(np.linalg.norm(back - one.points_px, axis=1).mean() / box)
+    if apart > _DISAGREEING:
+        return
+    points = (one.points_px + back) / 2
+    relative = (one.relative_m + mirrored.relative_m * _MIRROR) / 2
+    yield _Hand(source, image, one.side == "left", points, relative, True, apart)
+
+
+def _found(front_end: FrontEnd, image: Image) -> Keypoints | None:
+    height, width = image.shape[:2]
+    frame = Frame(image, 0.0, Camera.from_fov(width, height))
+    hands = front_end.estimator.estimate(frame, front_end.detector.detect(frame, []))
+    return hands[0] if hands else None
+
+
+def _packed(hand: _Hand) -> tuple[Image, NDArray[np.void]]:
+    """The square round a hand at ``PHOTO_SIZE`` px and its label; the border is repeated."""
+    low, high = hand.points_px.min(axis=0), hand.points_px.max(axis=0)
+    side = _REACH * float((high - low).max())
+    corner = (low + high) / 2 - side / 2
+    scale = PHOTO_SIZE / side
+    image, shrunk = hand.image, 1.0
+    if scale < 0.6:  # bilinear taps alone would skip pixels
+        shrunk = 1.2 * scale
+        size = [round(shrunk * length) for length in image.shape[1::-1]]
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    into = scale / shrunk
+    shift = (0.5 - (corner + 0.5) * shrunk) * into - 0.5
+    matrix = np.array([[into, 0.0, shift[0]], [0.0, into, shift[1]]])
+    picture = cv2.warpAffine(
+        image,
+        matrix,
+        (PHOTO_SIZE, PHOTO_SIZE),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    height, width = hand.image.shape[:2]
+    label = np.zeros((), PHOTO_LABEL)
+    middle = (np.array([width - 1, height - 1]) / 2 - corner) * scale - 0.5
+    label["K"] = np.diag([_FOCAL * max(width, height) * scale] * 2 + [1.0])
+    label["K"][:2, 2] = middle
+    label["points_px"] = (hand.points_px - corner) * scale - 0.5
+    label["source"] = SOURCES.index(hand.source)
+    label["left"], label["alone"] = hand.left, hand.alone
+    label["relative_m"] = hand.relative_m
+    label["plain"] = hand.source.startswith("digits")
+    label["weight"] = 1 / (1 + (hand.disagreement / _HALF_TRUST) ** 2)
+    return np.asarray(picture, dtype=np.uint8), label
+
+
+def _read(path: Path) -> Image:
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f"{path}: not a readable picture; remove it or get it again")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+if __name__ == "__main__":
+    print(pack_photographs(Path(sys.argv[1]), Path(sys.argv[2])), "hands")

@@ -1,0 +1,189 @@
+"""Hands drawn as 21 coloured dots, and stand-ins for the networks that read such drawings exactly.
+
+So the learned chain is proven without trained weights: windows, mirroring, sides, turning back to
+the camera's axes, following, losing and finding again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from hand_recon_ros.acr.pairs import HandEstimate
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.detection.ssd_rpn import FoundHand, box_round
+from hand_recon_ros.keypoints.crops import HandCrop
+from hand_recon_ros.keypoints.windows import WindowReading
+from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.skeleton import SIDES, Side, other_side
+from hand_recon_ros.types import Detection, Frame, Keypoints
+
+GREY = 128
+CAMERA = Camera.from_fov(640, 480, 70)
+_LEVELS = (0, GREY, 255)
+COLOURS = np.array(
+    [(r, g, b) for r in _LEVELS for g in _LEVELS for b in _LEVELS if (r, g, b) != (GREY,) * 3]
+)[:21]
+"""Far enough from each other that no blend with the grey ground passes for another."""
+_TOLERANCE = 30.0
+_SURE = 6.0
+
+
+def _canonical() -> np.ndarray:
+    """A right hand, wrist at the origin, fingers along -y and a little bent."""
+    joints = np.zeros((21, 3))
+    for finger in range(5):
+        x = 0.024 * (2 - finger)
+        for k in range(4):
+            joints[1 + 4 * finger + k] = (
+                x * (1 + 0.15 * k),
+                -0.085 - 0.025 * k,
+                -0.012 * k * k / 3,
+            )
+    joints[1:5] = [
+        (0.03, -0.02, -0.01),
+        (0.05, -0.045, -0.02),
+        (0.065, -0.07, -0.025),
+        (0.075, -0.09, -0.03),
+    ]
+    return joints
+
+
+RIGHT = _canonical()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A hand in front of the camera: turned by an axis-angle vector, its wrist at ``at`` (m)."""
+
+    side: Side = "right"
+    at: tuple[float, float, float] = (0.0, 0.06, 0.6)
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def relative_m(self) -> np.ndarray:
+        shape = RIGHT * (1.0, 1.0, 1.0) if self.side == "right" else RIGHT * (-1.0, 1.0, 1.0)
+        return shape @ exp_so3(np.array(self.turn)).T
+
+    @property
+    def points_px(self) -> np.ndarray:
+        return CAMERA.project(self.relative_m + self.at)
+
+
+def draw(hands: Sequence[Drawn]) -> np.ndarray:
+    """(480, 640, 3) picture."""
+    image = np.full((CAMERA.height, CAMERA.width, 3), GREY, np.uint8)
+    for hand in hands:
+        radius = max(2, round(0.03 * float(np.ptp(hand.points_px, axis=0).max())))
+        for point, colour in zip(hand.points_px, COLOURS, strict=True):
+            centre = tuple(round(16 * float(v)) for v in point)
+            cv2.circle(image, centre, 16 * radius, colour.tolist(), -1, cv2.LINE_AA, 4)
+    return image
+
+
+def frame(hands: Sequence[Drawn], index: int = 0) -> Frame:
+    return Frame(draw(hands), index / 30, CAMERA, index)
+
+
+@dataclass
+class DrawnBoxes:
+    """Stands in for the detector: knows where hands are in a frame, by its index.
+
+    Attributes:
+        scenes: hands of each frame; a missing frame shows none.
+        confused: boxes come with the wrong side.
+        sure: boxes come with a side score and direction.
+        extra: boxes in each searched frame that show no hand, or one twice.
+        searched: frames that were searched.
+    """
+
+    scenes: dict[int, Sequence[Drawn]]
+    confused: bool = False
+    sure: bool = False
+    extra: Sequence[tuple[float, float, float, float]] = ()
+    searched: list[int] = field(default_factory=list)
+
+    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
+        self.searched.append(frame.index)
+        found = []
+        for hand in self.scenes.get(frame.index, ()):
+            side = other_side(hand.side) if self.confused else hand.side
+            box, points = box_round(hand.points_px), hand.points_px
+            way = (points[9] - points[0]) / np.linalg.norm(points[9] - points[0])
+            hint = FoundHand(side, 0.9, 0.99, box, way) if self.sure else None
+            found.append(Detection(side, 0.9, box, hint=hint))
+        return found + [Detection(side, 0.8, np.array(b)) for b in self.extra for side in SIDES]
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class DotReader:
+    """Stands in for the key point network: finds dots; sure of upright right hands only.
+
+    Attributes:
+        blind_sides: says "a hand" whatever side is shown, right after mirroring or not.
+        windows: how many were read in each call.
+    """
+
+    blind_sides: bool = False
+    windows: list[int] = field(default_factory=list)
+
+    def __call__(self, windows: Sequence[np.ndarray]) -> list[WindowReading]:
+        self.windows.append(len(windows))
+        return [self._read(window) for window in windows]
+
+    def _read(self, window: np.ndarray) -> WindowReading:
+        points = np.array([_dot(window, colour) for colour in COLOURS])
+        seen = np.isfinite(points).all(axis=1)
+        peaks = np.where(seen, 0.9, 0.05)
+        if seen.sum() < 15 or not seen[[0, 5, 9, 17]].all():
+            points = np.where(seen[:, None], points, 64.0)
+            return WindowReading(points, peaks, -_SURE, None, None, None)
+        points = np.where(seen[:, None], points, points[seen].mean(axis=0))
+        up, to_index, to_little = (points[j] - points[0] for j in (9, 5, 17))
+        turned = to_index[0] * to_little[1] - to_index[1] * to_little[0]
+        upright = -up[1] > 0.25 * np.linalg.norm(up)
+        good = upright and (self.blind_sides or turned < 0)
+        return WindowReading(points, peaks, _SURE if good else -_SURE, None, None, None)
+
+
+def _dot(window: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Middle of the dot of a colour that lies nearest to the middle of the window, or NaN."""
+    low, high = np.clip(colour - _TOLERANCE, 0, 255), np.clip(colour + _TOLERANCE, 0, 255)
+    near = cv2.inRange(window, low, high)
+    if not near.any():
+        return np.full(2, np.nan)
+    count, _, stats, middles = cv2.connectedComponentsWithStats(near)
+    middles = middles[1:count][stats[1:count, cv2.CC_STAT_AREA] >= 3]
+    if not len(middles):
+        return np.full(2, np.nan)
+    return middles[np.linalg.norm(middles - 63.5, axis=1).argmin()]
+
+
+@dataclass
+class RigidRegressor:
+    """Stands in for the regressor: turns the one shape it knows onto the points.
+
+    Attributes:
+        groups: how many hands came together in each call.
+    """
+
+    groups: list[int] = field(default_factory=list)
+
+    def __call__(self, hands: Sequence[tuple[HandCrop, WindowReading]]) -> list[HandEstimate]:
+        self.groups.append(len(hands))
+        return [self._estimate(crop, reading) for crop, reading in hands]
+
+    def _estimate(self, crop: HandCrop, reading: WindowReading) -> HandEstimate:
+        middle = (crop.size - 1) / 2
+        K = np.array([[crop.focal, 0, middle], [0, crop.focal, middle], [0, 0, 1]])
+        points = reading.points_px.astype(np.float64)
+        _, turn, away = cv2.solvePnP(RIGHT, points, K, None, flags=cv2.SOLVEPNP_SQPNP)
+        cv2.solvePnP(RIGHT, points, K, None, turn, away, useExtrinsicGuess=True)
+        return HandEstimate(RIGHT @ exp_so3(turn.ravel()).T, reading.points_px, np.zeros(21))
