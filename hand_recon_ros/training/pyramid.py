@@ -2,17 +2,19 @@
 
 A crop that shows a picture smaller than it is takes a coarser level, so that nothing is skipped
 (Williams, "Pyramidal Parametrics", 1983). A pixel is four bytes, read as one 32-bit number.
+Producers use this module, too, and have no need of torch.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEVELS: Final = 3
 
@@ -94,6 +96,8 @@ def _sampled_by_opencv(
     to_level: NDArray[np.float64],
     crop: int,
 ) -> Tensor:
+    import torch
+
     source = pixels.numpy().view(np.uint8).reshape(len(pixels), -1, 4)
     first = starts(size)
     planes = np.empty((len(number), 4, crop, crop), np.uint8)
@@ -120,6 +124,8 @@ def _sampled_by_tensors(
     to_level: NDArray[np.float64],
     crop: int,
 ) -> Tensor:
+    import torch
+
     device = pixels.device
     line = torch.arange(crop, device=device, dtype=torch.float32)
     y, x = torch.meshgrid(line, line, indexing="ij")
@@ -147,5 +153,7 @@ def _sampled_by_tensors(
 
 def taken(pixels: Tensor, at: Tensor) -> Tensor:
     """Whole pixels: (4, ...) float, 0..255, of the flat places ``at`` (...)."""
+    import torch
+
     packed = pixels.reshape(-1)[at]
     return torch.stack([((packed >> shift) & 255).float() for shift in (0, 8, 16, 24)])

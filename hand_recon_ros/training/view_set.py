@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.rotations import exp_so3
-from hand_recon_ros.synthesis.sample import HandLabel
-from hand_recon_ros.synthesis.views import HandView
 from hand_recon_ros.training.picture_file import (
     Labels,
     decoded,
@@ -20,6 +18,10 @@ from hand_recon_ros.training.picture_file import (
     write_pictures,
 )
 from hand_recon_ros.training.pyramid import pyramid, texels
+
+if TYPE_CHECKING:
+    from hand_recon_ros.synthesis.sample import HandLabel
+    from hand_recon_ros.synthesis.views import HandView
 
 MOST_HANDS: Final = 2
 _HAND: Final = (MOST_HANDS,)

@@ -95,12 +95,11 @@ class ViewRing:
         self._size = size
         self._shared = _Shared(context, slots, size)
         self._taken = np.zeros(slots, np.int64)
-        self._stop = context.Event()
         self._end, theirs = context.Pipe(duplex=False)
         self._processes = [
             context.Process(
                 target=_produce,
-                args=(source, self._shared, self._stop, theirs, worker, workers),
+                args=(source, self._shared, theirs, os.getpid(), worker, workers),
                 daemon=True,
             )
             for worker in range(workers)
@@ -162,7 +161,7 @@ class ViewRing:
         if self._closed:
             return
         self._closed = True
-        self._stop.set()
+        self._shared.stop.value = True
         until = time.monotonic() + _END_S
         for process in self._processes:
             process.join(max(until - time.monotonic(), 0.1))
@@ -195,6 +194,7 @@ class _Shared:
         self._raw = context.RawArray(byte, slots * texels(size) * 4)
         self._raw_labels = context.RawArray(byte, slots * LABEL.itemsize)
         self._raw_versions = context.RawArray(ctypes.c_int64, slots)
+        self.stop = context.RawValue(ctypes.c_bool, False)  # no lock: a killed process holds none
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -210,16 +210,15 @@ class _Shared:
 
 
 def _produce(
-    source: Source, shared: _Shared, stop: Any, tell: Any, worker: int, workers: int
+    source: Source, shared: _Shared, tell: Any, parent: int, worker: int, workers: int
 ) -> None:
     """Body of a producer: fill the own slots in turn until told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
-    parent = os.getppid()
     pixels, labels, versions = shared.pixels, shared.labels, shared.versions
     own = cycle(range(worker, len(versions), workers))
     try:
         for picture, label in source(worker, workers):
-            if stop.is_set() or os.getppid() != parent:
+            if shared.stop.value or os.getppid() != parent:
                 return
             slot = next(own)
             versions[slot] += 1
@@ -227,7 +226,7 @@ def _produce(
             versions[slot] += 1
         raise RuntimeError("the source of views came to an end")
     except Exception:
-        if not stop.is_set():
+        if not shared.stop.value:
             tell.send(traceback.format_exc())
 
 
