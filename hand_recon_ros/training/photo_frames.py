@@ -100,8 +100,11 @@ class PhotoComposer:
 
     def _alone(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Photographs whose only hand is labelled: others would teach that a hand is none."""
-        drawn = self._photographs.draw(2 * count + 8, rng)
-        return drawn[self._photographs.labels["alone"][drawn]][:count]
+        drawn = self._photographs.draw(count, rng)
+        alone = self._photographs.labels["alone"]
+        others = np.flatnonzero(~alone[drawn])
+        drawn[others] = rng.choice(np.flatnonzero(alone), len(others))
+        return drawn
 
     def _add_empty_tiles(self, image: Tensor, rng: np.random.Generator) -> None:
         """Lay a turned rectangle of another background over some frames."""

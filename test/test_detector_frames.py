@@ -1,0 +1,219 @@
+"""Composed frames: labels lie where the hands are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hand_recon_ros.training import frame_composer
+from hand_recon_ros.training.appearance import NONE
+from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
+from hand_recon_ros.training.detector_data import SHAPES, detector_batches, fixed_frames
+from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
+from hand_recon_ros.training.frame_layers import learnable
+from hand_recon_ros.training.photo_frames import PhotoComposer
+from hand_recon_ros.training.photographs import PHOTO_LABEL, PHOTO_SIZE, Photographs
+from hand_recon_ros.training.pyramid import pyramid
+from hand_recon_ros.training.replay import Replay
+from hand_recon_ros.training.view_set import LABEL, ViewSet
+
+SIZE = 256
+COLOURS = {1: (255, 0, 255), 2: (0, 255, 255)}  # left, right: no background has them
+POINTS = np.array([(0, 0)] + [(x, -40 - 12 * k) for x in (-30, -12, 0, 12, 24) for k in range(4)])
+
+
+def painted(size: int, centre: tuple[int, int], left: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A mitten (S, S, 4), and its 21 points in px; the wrist is below."""
+    points = POINTS * (1.0 if not left else np.array([-1.0, 1.0])) * (size / 256) + centre
+    picture = np.zeros((size, size, 4), np.uint8)
+    hull = cv2.convexHull(points.astype(np.float32)).round().astype(np.int32)
+    cv2.fillPoly(picture, [hull], (*COLOURS[1 if left else 2], 255))
+    return picture, points
+
+
+def make_views() -> Replay:
+    """Ten views with a left or a right mitten, two with both."""
+    labels = np.zeros(12, LABEL)
+    pixels = []
+    K = np.array([[200.0, 0, 128], [0, 200, 128], [0, 0, 1]])
+    for k, label in enumerate(labels):
+        wanted = [True, False] if k >= 10 else [k % 2 == 0]
+        total = np.zeros((SIZE, SIZE, 4), np.uint8)
+        for hand, left in enumerate(wanted):
+            picture, points = painted(SIZE, (70 + 110 * hand, 180), left)
+            total = np.maximum(total, picture)
+            label["left"][hand], label["shown"][hand] = left, True
+            label["visible"][hand] = True
+            rays = np.column_stack([points, np.ones(21)]) @ np.linalg.inv(K).T
+            label["joints_m"][hand] = 0.5 * rays
+        label["K"], label["hands"] = K, len(wanted)
+        pixels.append(pyramid(total))
+    return Replay.of(ViewSet(np.stack(pixels), labels, SIZE), "cpu")
+
+
+@pytest.fixture(scope="module")
+def views() -> Replay:
+    return make_views()
+
+
+@pytest.fixture(scope="module")
+def grounds() -> FrameGrounds:
+    return FrameGrounds("cpu", 3, None, number=6)
+
+
+@pytest.fixture
+def _no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colours tell the sides only as long as nothing is mirrored."""
+    monkeypatch.setattr(frame_composer, "mirrored", lambda batch, which: batch)
+
+
+def make_photographs(cut_out: bool) -> Photographs:
+    labels = np.zeros(8, PHOTO_LABEL)
+    pixels = []
+    for k, label in enumerate(labels):
+        left = k % 2 == 0
+        picture, points = painted(PHOTO_SIZE, (96, 130), left)
+        if not cut_out:
+            picture[picture[..., 3] == 0] = (90, 90, 90, 255)
+        label["source"], label["left"], label["points_px"] = 1, left, points
+        label["K"], label["weight"] = np.diag([200.0, 200, 1]), 1
+        label["alone"] = k < 6
+        pixels.append(pyramid(picture))
+    packed = torch.from_numpy(np.stack(pixels)).view(torch.int32)[..., 0]
+    return Photographs(packed, labels, np.full(8, cut_out))
+
+
+def shown_share(batch: DetectorBatch, n: int, m: int) -> float:
+    """Share of pixels at the very middle of a hand that have the colour of its side."""
+    _, _, height, width = batch.image.shape
+    x, y = ((batch.boxes[n, m, :2] + batch.boxes[n, m, 2:]) / 2).round().int().tolist()
+    patch = batch.image[n, :, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+    if not patch.numel() or x >= width or y >= height:
+        return float("nan")
+    wanted = torch.tensor(COLOURS[int(batch.kinds[n, m])])[:, None, None] / 255
+    return float(((patch - wanted).abs().amax(0) < 0.25).float().mean())
+
+
+def check_labels(batch: DetectorBatch, least: float) -> None:
+    shares = [shown_share(batch, n, m) for n, m in torch.nonzero(batch.hands).tolist()]
+    known = [share for share in shares if share == share]
+    assert len(known) > 20
+    assert np.mean(np.array(known) > 0.5) > least
+    length = batch.directions[batch.hands].norm(dim=-1)
+    assert torch.allclose(length, torch.ones_like(length), atol=1e-5)
+
+
+@pytest.mark.usefixtures("_no_mirror")
+def test_rendered_hands_lie_where_their_labels_say(views: Replay, grounds: FrameGrounds) -> None:
+    composer = FrameComposer(grounds, "cpu", NONE)
+    batch = composer.frames(views, 80, 320, 180, np.random.default_rng(0))
+    assert batch.image.shape == (80, 3, 192, 320)
+    assert (batch.image[:, :, 180:] == 0.5).all()
+    check_labels(batch, 0.9)  # later layers may hide the middle of a hand
+    kinds = set(batch.kinds.unique().tolist())
+    assert kinds == {NOTHING, 1, 2, IGNORED}
+    assert 0 < (~batch.hands.any(dim=1)).float().mean() < 0.4
+    sides = (batch.boxes[..., 2:] - batch.boxes[..., :2]).amax(-1)[batch.hands]
+    assert float(sides.min()) >= 16
+    assert float(sides.min()) < 32
+    assert float(sides.max()) > 150
+
+
+@pytest.mark.usefixtures("_no_mirror")
+def test_directions_follow_the_hands(views: Replay, grounds: FrameGrounds) -> None:
+    """A mitten is widest at its knuckles: its colour lies ahead of the wrist."""
+    composer = FrameComposer(grounds, "cpu", NONE)
+    batch = composer.frames(views, 40, 320, 320, np.random.default_rng(1))
+    ahead = []
+    for n, m in torch.nonzero(batch.hands).tolist():
+        x0, y0, x1, y1 = batch.boxes[n, m].tolist()
+        if min(x0, y0) < 0 or max(x1, y1) > 319 or x1 - x0 < 40:
+            continue
+        wanted = torch.tensor(COLOURS[int(batch.kinds[n, m])])[:, None, None] / 255
+        part = batch.image[n, :, int(y0) : int(y1), int(x0) : int(x1)]
+        y, x = torch.nonzero((part - wanted).abs().amax(0) < 0.25).float().mean(0).tolist()
+        away = torch.tensor([x - (x1 - x0) / 2, y - (y1 - y0) / 2])
+        ahead.append(float(away @ batch.directions[n, m]))
+    assert len(ahead) > 15
+    assert np.mean(np.array(ahead) > 0) > 0.85
+
+
+@pytest.mark.usefixtures("_no_mirror")
+@pytest.mark.parametrize("cut_out", [False, True])
+def test_photographs_lie_where_their_labels_say(grounds: FrameGrounds, cut_out: bool) -> None:
+    composer = PhotoComposer(make_photographs(cut_out), grounds, "cpu", NONE)
+    batch = composer.frames(60, 320, 240, np.random.default_rng(2))
+    assert batch.image.shape == (60, 3, 256, 320)
+    check_labels(batch, 0.97)
+    assert batch.kinds.shape[1] == 4  # mosaics
+    rows = (batch.kinds != NOTHING).sum(dim=1)
+    assert sorted(set(rows.tolist())) == [1, 2, 4]
+
+
+def test_photographs_with_unlabelled_hands_are_left_out(grounds: FrameGrounds) -> None:
+    photographs = make_photographs(False)
+    photographs.labels["alone"] = np.arange(8) == 0  # one left hand
+    composer = PhotoComposer(photographs, grounds, "cpu", NONE)
+    batch = composer.frames(8, 320, 240, np.random.default_rng(0))
+    magenta = (batch.image - torch.tensor([1.0, 0, 1])[:, None, None]).abs().amax(1) < 0.1
+    cyan = (batch.image - torch.tensor([0, 1.0, 1])[:, None, None]).abs().amax(1) < 0.1
+    # The mirror turns it into a right hand, but its colour stays.
+    assert magenta.any()
+    assert not cyan.any()
+    assert {1, 2} <= set(batch.kinds.unique().tolist())
+
+
+def test_hidden_cut_and_tiny_hands_are_not_learned() -> None:
+    points = np.stack([POINTS + np.array([100.0, 150.0])] * 4)
+    points[1] += (-115, 0)  # more than half outside
+    points[2] = 0.1 * (points[2] - 100) + 100
+    seen = np.ones((4, 21), bool)
+    seen[3, 4:] = False
+    kinds = learnable(np.array([1, 2, 1, 2]), points, seen, 320, 180)
+    assert kinds.tolist() == [1, IGNORED, IGNORED, IGNORED]
+    assert learnable(np.array([NOTHING]), points[:1], ~seen[:1], 320, 180).tolist() == [NOTHING]
+
+
+def test_batches_mix_sources_and_shapes(views: Replay, grounds: FrameGrounds) -> None:
+    composer = FrameComposer(grounds, "cpu")
+    photos = PhotoComposer(make_photographs(True), grounds, "cpu")
+    calls = []
+    stream = detector_batches(
+        views,
+        composer,
+        photos,
+        batch=6,
+        real_share=0.5,
+        seed=1,
+        refresh=lambda: calls.append(1),
+    )
+    batches = [next(stream) for _ in range(8)]
+    assert all(len(batch) == 6 for batch in batches)
+    assert len({batch.image.shape for batch in batches}) > 1
+    assert len(calls) == 8
+    for batch in batches:
+        assert float(batch.image.min()) >= 0
+        assert float(batch.image.max()) <= 1
+        assert batch.image.shape[2] % 32 == batch.image.shape[3] % 32 == 0
+
+
+def test_exams_are_always_the_same(views: Replay, grounds: FrameGrounds) -> None:
+    composer = FrameComposer(grounds, "cpu")
+    one, two = (
+        fixed_frames(views, composer, batch=2, number=len(SHAPES), seed=4) for _ in range(2)
+    )
+    assert len({batch.image.shape for batch in one}) == len(SHAPES)
+    for a, b in zip(one, two, strict=True):
+        assert torch.equal(a.image, b.image)
+        assert torch.equal(a.boxes, b.boxes)
+
+
+def test_backgrounds_need_no_photographs(tmp_path: Path) -> None:
+    bank = FrameGrounds("cpu", 1, tmp_path / "missing", number=2)
+    windows = bank.draw(3, 320, 180, np.random.default_rng(0))
+    assert windows.shape == (3, 3, 180, 320)
+    assert 0 <= float(windows.min()) < float(windows.max()) <= 255
