@@ -7,6 +7,8 @@ are of processor time, which another program's load does not change; on a GPU th
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
@@ -15,21 +17,31 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from hand_recon_ros.bench.chain_inputs import Scene, load_or_random, make_front_end, make_scenes
+from hand_recon_ros.bench.chain_inputs import (
+    Scene,
+    TellsPeersHands,
+    load_or_random,
+    make_front_end,
+    make_scenes,
+)
 from hand_recon_ros.bench.rows import Row, at_least, at_most
 from hand_recon_ros.config import Config, DetectorConfig
 from hand_recon_ros.detection.assembly import LearnedNetworks
+from hand_recon_ros.detection.learned import LearnedHands
 from hand_recon_ros.detection.mediapipe_graph import FrontEndError
 from hand_recon_ros.device import resolve_device
 from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.networks.runtime import fastest_backend
 from hand_recon_ros.pipeline import HandReconstructor
-from hand_recon_ros.types import Array, Frame
+from hand_recon_ros.stages import Regressor
+from hand_recon_ros.types import Array, Detection, Frame, Keypoints
 
 FRAMES: Final = 70
 _WARM_UP: Final = 10
 """First frames, which are not counted: hands are new and the whole image is searched."""
-_SEARCH_WIDTH: Final = (192, 320)
+_SEARCH_SIZE: Final = (192, 320)
+_SLOTS: Final = ("detection", "keypoints", "regressor")
+_LATER: Final = ("tracks", "fit", "filter")
 
 
 @dataclass
@@ -42,6 +54,39 @@ class Times:
     def median(self, name: str, cpu: bool = False) -> float:
         """Median time, ms."""
         return float(np.median((self.cpu if cpu else self.wall)[name]))
+
+
+@dataclass
+class _Clocked:
+    """A front end whose slots are timed."""
+
+    stage: LearnedHands
+    regressor: Regressor
+    times: Times
+
+    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
+        with self._clock("detection", frame):
+            return self.stage.detect(frame, previous)
+
+    def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
+        with self._clock("keypoints", frame):
+            return self.stage.estimate(frame, detections)
+
+    def regress(self, frame: Frame, keypoints: Sequence[Keypoints]) -> list[Keypoints]:
+        with self._clock("regressor", frame):
+            return self.regressor.regress(frame, keypoints)
+
+    def reset(self) -> None:
+        self.stage.reset()
+
+    def close(self) -> None:
+        self.stage.close()
+
+    @contextmanager
+    def _clock(self, slot: str, frame: Frame) -> Iterator[None]:
+        start = perf_counter(), process_time()
+        yield
+        _add(self.times, slot, start, frame.index >= _WARM_UP)
 
 
 def bench_chain(video: Path, device: str = "auto", frames: int = FRAMES) -> list[Row]:
@@ -69,23 +114,27 @@ def _time(scene: Scene, networks: LearnedNetworks, trained: bool, device: str) -
     peer = _peer(detector)
     boxes = _boxes(peer, scene.frames[0]) or _middle(scene)
     stage = make_front_end(networks, trained, detector, device, boxes[: scene.hands])
-    chain = HandReconstructor(Config(device=device), front_end=FrontEnd(stage, stage, stage))
+    untrained = TellsPeersHands(stage) if peer is not None and not trained else None
     times = Times()
+    clocked = _Clocked(stage, untrained or stage, times)
+    front_end = FrontEnd(clocked, clocked, clocked)
+    chain = HandReconstructor(Config(device=device), front_end=front_end)
     for frame in scene.frames:
         counted = frame.index >= _WARM_UP
         if peer is not None:
             start = perf_counter(), process_time()
-            peer.estimator.estimate(frame, peer.detector.detect(frame, ()))
+            seen = peer.estimator.estimate(frame, peer.detector.detect(frame, ()))
+            if untrained is not None:
+                untrained.hands = seen
             _add(times, "MediaPipe", start, counted)
         start = perf_counter(), process_time()
         told = chain.process(frame)
         _add(times, "whole chain", start, counted)
         if counted:
-            for name, spent in told.timings_ms.items():
-                times.wall[name].append(spent)
-            times.wall["front end"].append(
-                sum(told.timings_ms.get(n, 0.0) for n in ("detection", "keypoints", "regressor"))
-            )
+            for name in _LATER:
+                times.wall[name].append(told.timings_ms[name])
+            for kind in (times.wall, times.cpu):
+                kind["front end"].append(sum(kind[slot][-1] for slot in _SLOTS))
     chain.close()
     if peer is not None:
         peer.close()
@@ -94,26 +143,27 @@ def _time(scene: Scene, networks: LearnedNetworks, trained: bool, device: str) -
 
 def _rows(scene: Scene, times: Times, device: str) -> list[Row]:
     name = f"chain: {scene.size}, {scene.hands} hand{'s' if scene.hands > 1 else ''}"
-    stages = ("detection", "keypoints", "regressor", "tracks", "fit", "filter")
-    median = ", ".join(f"{s} {times.median(s):.2f}" for s in stages)
+    median = ", ".join(f"{s} {times.median(s):.2f}" for s in (*_SLOTS, *_LATER))
+    spent = ", ".join(f"{s} {times.median(s, cpu=True):.2f}" for s in _SLOTS)
     rows = [
         Row(f"{name}: stages, median wall time", f"{median} ms"),
+        Row(f"{name}: stages, median processor time", f"{spent} ms"),
         _figure(f"{name}: front end, median", times.median("front end"), "ms"),
         _figure(f"{name}: whole chain, median", times.median("whole chain"), "ms"),
     ]
     if times.wall["MediaPipe"]:
         cpu = device == "cpu"
-        front = times.median("front end") / times.median("MediaPipe")
+        front = times.median("front end", cpu) / times.median("MediaPipe", cpu)
         whole = times.median("whole chain", cpu) / times.median("MediaPipe", cpu)
         rows += [
             _figure(f"{name}: MediaPipe alone, median", times.median("MediaPipe"), "ms"),
-            _figure(f"{name}: front end / MediaPipe, wall time", front, "times"),
+            _figure(f"{name}: front end / MediaPipe", front, "times"),
             at_most(f"{name}: whole chain / MediaPipe", whole, 1.0, "times"),
         ]
     if device == "cuda":
-        spent = np.array(times.wall["front end"])
-        rate = at_least, f"{name}: frame to joints", 1e3 / float(spent.mean()), "frames a second"
-        slow = at_most, f"{name}: frame to joints, 95 %", float(np.quantile(spent, 0.95)), "ms"
+        whole_ms = np.array(times.wall["front end"])
+        rate = at_least, f"{name}: frame to joints", 1e3 / float(whole_ms.mean()), "frames a second"
+        slow = at_most, f"{name}: frame to joints, 95 %", float(np.quantile(whole_ms, 0.95)), "ms"
         bars = scene.size == "1080p" and scene.hands == 2
         rows += [
             make(what, value, bar, unit) if bars else _figure(what, value, unit)
@@ -129,7 +179,7 @@ def _sizes(networks: LearnedNetworks) -> list[Row]:
     from hand_recon_ros.acr.network import GEOMETRY
     from hand_recon_ros.keypoints.crops import CROP_SIZE
 
-    height, width = _SEARCH_WIDTH
+    height, width = _SEARCH_SIZE
     with torch.no_grad():
         window = torch.zeros(1, 3, CROP_SIZE, CROP_SIZE)
         seen = networks.cpm.eval()(window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +22,13 @@ from hand_recon_ros.detection.assembly import (
     random_networks,
 )
 from hand_recon_ros.detection.learned import LearnedHands
+from hand_recon_ros.detection.ssd_rpn import BOX_MARGIN
 from hand_recon_ros.io.cameras import load_cameras
 from hand_recon_ros.io.frames import open_video
 from hand_recon_ros.keypoints.crops import CROP_SIZE, FRAMING, HandCrop
 from hand_recon_ros.keypoints.windows import WindowReader, WindowReading
 from hand_recon_ros.networks.weights import WeightsError
-from hand_recon_ros.stages import Detector
+from hand_recon_ros.stages import Detector, Regressor
 from hand_recon_ros.types import Array, Detection, Frame, Keypoints
 
 SIZES: Final = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
@@ -91,7 +92,7 @@ def make_front_end(
     return LearnedHands(
         _TellsBoxes(parts.boxes, boxes),
         _TellsHands(parts.reader),
-        _TellsPoints(parts.regressor),
+        _TellsPoints(parts.regressor, [_upright_in(box) for box in boxes]),
         config,
     )
 
@@ -124,6 +125,13 @@ def _steady_points() -> Array:
 
 
 _STEADY: Final = _steady_points()
+
+
+def _upright_in(box: Array) -> Array:
+    """(21, 2) the steady hand in a detector's box, image px."""
+    joints = float(max(box[2:])) / (1 + 2 * BOX_MARGIN)
+    steady = (_STEADY - (CROP_SIZE - 1) / 2) * (joints * FRAMING / CROP_SIZE)
+    return np.asarray(box[:2] + box[2:] / 2 + steady)
 
 
 @dataclass
@@ -160,9 +168,41 @@ class _TellsHands:
 
 @dataclass
 class _TellsPoints:
-    """A regressor that runs, but leaves the points where they were."""
+    """A regressor that runs, but puts the points back to where a hand is said to be."""
 
     inner: PairRegressor
+    places: list[Array]
 
     def __call__(self, hands: Sequence[tuple[HandCrop, WindowReading]]) -> list[HandEstimate]:
-        return [replace(estimate, points_px=_STEADY) for estimate in self.inner(hands)]
+        told = self.inner(hands)
+        windows = [crop for crop, _ in hands]
+        return [
+            replace(estimate, points_px=self._in(window))
+            for estimate, window in zip(told, windows, strict=True)
+        ]
+
+    def _in(self, window: HandCrop) -> Array:
+        seen = [window.to_crop(place) for place in self.places]
+        middle = (window.size - 1) / 2
+        return min(seen, key=lambda points: float(np.abs(points.mean(axis=0) - middle).sum()))
+
+
+@dataclass
+class TellsPeersHands:
+    """A regressor that runs, but returns what a peer saw: what comes after it needs real hands."""
+
+    inner: Regressor
+    hands: list[Keypoints] = field(default_factory=list)
+
+    def regress(self, frame: Frame, keypoints: Sequence[Keypoints]) -> list[Keypoints]:
+        """The peer's hands of this frame."""
+        self.inner.regress(frame, keypoints)
+        return self.hands
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        self.inner.reset()
+
+    def close(self) -> None:
+        """Free the models."""
+        self.inner.close()

@@ -125,8 +125,8 @@ class WindowLooker:
         """The look, through a better window where the hand was not where it was expected."""
         if not self._holds(look, frame):
             return None
-        better = _window(frame, look.points_px, look.side)
-        if _off(look.crop, better) > _MISPLACED:
+        if _off(look) > _MISPLACED:
+            better = _window(frame, look.points_px, look.side)
             again = self._read(frame, [(look.side, better)])[0]
             return again if self._holds(again, frame) else None
         return look
@@ -162,9 +162,10 @@ def _plausible(points_px: Array, frame: Frame) -> bool:
     return bool(((middle >= 0) & (middle <= (width, height))).all())
 
 
-def _off(crop: HandCrop, better: HandCrop) -> float:
-    """How far a window is from the one that it should be, in shares of its side."""
-    middle = np.full(2, (crop.size - 1) / 2)
-    shift = crop.to_crop(better.to_image(middle)) - middle
-    zoom = abs(np.log(better.scale / crop.scale))
-    return float(max(np.linalg.norm(shift) / crop.size, 0.5 * zoom))
+def _off(look: Look) -> float:
+    """How far a window is from the one that its points ask for, in shares of its side."""
+    points, size = look.reading.points_px, look.crop.size
+    low, high = points.min(axis=0), points.max(axis=0)
+    shift = (low + high) / 2 - (size - 1) / 2
+    zoom = np.log(FRAMING * float((high - low).max()) / size)
+    return float(max(np.linalg.norm(shift) / size, 0.5 * abs(zoom)))

@@ -209,6 +209,7 @@ def _shrunk(
     (left, top), (right, bottom) = low.astype(int), high.astype(int)
     part = image[top:bottom, left:right]
     new = (max(part.shape[1] // factor, 1), max(part.shape[0] // factor, 1))
+    part = part[: new[1] * factor, : new[0] * factor]  # whole factors are four times as quick
     sx, sy = new[0] / part.shape[1], new[1] / part.shape[0]
     # Pixel centres: x' = (x - left + 0.5) sx - 0.5.
     moved = np.array([[sx, 0, (0.5 - left) * sx - 0.5], [0, sy, (0.5 - top) * sy - 0.5], [0, 0, 1]])
