@@ -19,6 +19,7 @@ from hand_recon_ros.synthesis.camera_effects import motion_kernel
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
 _KERNEL: Final = 9
+_KERNELS: Final = 400
 _NOISE_ROWS: Final = 1024
 _BLOCK: Final = 8
 _QUANTA: Final = np.array(
@@ -70,7 +71,7 @@ class Appearance:
     """
 
     def __init__(self, device: torch.device | str, strength: Strength | None = None) -> None:
-        """Make the noise once: random windows of it differ from crop to crop."""
+        """Make noise and kernels once: crops get random windows of the noise."""
         self.strength = strength or Strength()
         self._device = torch.device(device)
         rng = np.random.default_rng(202)
@@ -78,6 +79,7 @@ class Appearance:
         soft = F.avg_pool2d(F.pad(fine, (1, 1, 1, 1), mode="circular"), 3, stride=1)
         both = torch.cat([fine, soft / soft.std()])[:, 0]
         self._noise = both.to(self._device)
+        self._kernels = self._tensor(np.stack([_kernel(rng) for _ in range(_KERNELS)]))
         basis = torch.tensor(_cosines(), dtype=torch.float32)
         self._cosines = basis.to(self._device)
         self._quanta = torch.tensor(_QUANTA / 255.0, dtype=torch.float32, device=self._device)
@@ -110,8 +112,8 @@ class Appearance:
         blurred = some(s.blur_share, n, rng)
         if len(blurred):
             at = self._index(blurred)
-            kernels = self._tensor(np.stack([_kernel(rng) for _ in blurred]))
-            weight = kernels.repeat_interleave(3, 0)[:, None]
+            chosen = self._index(rng.integers(_KERNELS, size=len(blurred)))
+            weight = self._kernels[chosen].repeat_interleave(3, 0)[:, None]
             edge = _KERNEL // 2
             padded = F.pad(image[at], (edge,) * 4, mode="replicate")
             done = F.conv2d(padded.reshape(1, -1, *padded.shape[2:]), weight, groups=len(weight))
