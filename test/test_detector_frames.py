@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -110,8 +111,8 @@ def check_labels(batch: DetectorBatch, least: float) -> None:
 @pytest.mark.usefixtures("_no_mirror")
 def test_rendered_hands_lie_where_their_labels_say(views: Replay, grounds: FrameGrounds) -> None:
     composer = FrameComposer(grounds, "cpu", NONE)
-    batch = composer.frames(views, 80, 320, 180, np.random.default_rng(0))
-    assert batch.image.shape == (80, 3, 192, 320)
+    batch = composer.frames(views, 50, 320, 180, np.random.default_rng(0))
+    assert batch.image.shape == (50, 3, 192, 320)
     assert (batch.image[:, :, 180:] == 0.5).all()
     check_labels(batch, 0.9)  # later layers may hide the middle of a hand
     kinds = set(batch.kinds.unique().tolist())
@@ -127,7 +128,7 @@ def test_rendered_hands_lie_where_their_labels_say(views: Replay, grounds: Frame
 def test_directions_follow_the_hands(views: Replay, grounds: FrameGrounds) -> None:
     """A mitten is widest at its knuckles: its colour lies ahead of the wrist."""
     composer = FrameComposer(grounds, "cpu", NONE)
-    batch = composer.frames(views, 40, 320, 320, np.random.default_rng(1))
+    batch = composer.frames(views, 30, 320, 320, np.random.default_rng(1))
     ahead = []
     for n, m in torch.nonzero(batch.hands).tolist():
         x0, y0, x1, y1 = batch.boxes[n, m].tolist()
@@ -138,7 +139,7 @@ def test_directions_follow_the_hands(views: Replay, grounds: FrameGrounds) -> No
         y, x = torch.nonzero((part - wanted).abs().amax(0) < 0.25).float().mean(0).tolist()
         away = torch.tensor([x - (x1 - x0) / 2, y - (y1 - y0) / 2])
         ahead.append(float(away @ batch.directions[n, m]))
-    assert len(ahead) > 15
+    assert len(ahead) > 10
     assert np.mean(np.array(ahead) > 0) > 0.85
 
 
@@ -146,8 +147,8 @@ def test_directions_follow_the_hands(views: Replay, grounds: FrameGrounds) -> No
 @pytest.mark.parametrize("cut_out", [False, True])
 def test_photographs_lie_where_their_labels_say(grounds: FrameGrounds, cut_out: bool) -> None:
     composer = PhotoComposer(make_photographs(cut_out), grounds, "cpu", NONE)
-    batch = composer.frames(60, 320, 240, np.random.default_rng(2))
-    assert batch.image.shape == (60, 3, 256, 320)
+    batch = composer.frames(40, 320, 240, np.random.default_rng(2))
+    assert batch.image.shape == (40, 3, 256, 320)
     check_labels(batch, 0.97)
     assert batch.kinds.shape[1] == 4  # mosaics
     rows = (batch.kinds != NOTHING).sum(dim=1)
@@ -191,10 +192,10 @@ def test_batches_mix_sources_and_shapes(views: Replay, grounds: FrameGrounds) ->
         seed=1,
         refresh=lambda: calls.append(1),
     )
-    batches = [next(stream) for _ in range(8)]
+    batches = [next(stream) for _ in range(6)]
     assert all(len(batch) == 6 for batch in batches)
     assert len({batch.image.shape for batch in batches}) > 1
-    assert len(calls) == 8
+    assert len(calls) == 6
     for batch in batches:
         assert float(batch.image.min()) >= 0
         assert float(batch.image.max()) <= 1
@@ -202,10 +203,8 @@ def test_batches_mix_sources_and_shapes(views: Replay, grounds: FrameGrounds) ->
 
 
 def test_exams_are_always_the_same(views: Replay, grounds: FrameGrounds) -> None:
-    composer = FrameComposer(grounds, "cpu")
-    one, two = (
-        fixed_frames(views, composer, batch=2, number=len(SHAPES), seed=4) for _ in range(2)
-    )
+    frames = partial(FrameComposer(grounds, "cpu").frames, views)
+    one, two = (fixed_frames(frames, batch=2, number=len(SHAPES), seed=4) for _ in range(2))
     assert len({batch.image.shape for batch in one}) == len(SHAPES)
     for a, b in zip(one, two, strict=True):
         assert torch.equal(a.image, b.image)

@@ -99,3 +99,13 @@ def test_what_is_run_gives_probabilities(network: SsdRpn) -> None:
     )
     assert 0 <= float(proposals.objectness.min()) <= float(proposals.objectness.max()) <= 1
     assert torch.equal(proposals.boxes, out.boxes)
+
+
+def test_what_was_run_first_can_be_trained_later() -> None:
+    """Priors are kept; those made without gradients must not disturb training."""
+    network = SsdRpn()
+    x = torch.rand(2, 3, 32, 224)  # no other test has this size
+    with torch.inference_mode():
+        network(x)
+    network(x).boxes.sum().backward()
+    assert all(p.grad is not None for p in network.rpn.parameters())

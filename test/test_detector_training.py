@@ -176,8 +176,8 @@ def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     task = DetectorTask(TrainingConfig(), {"squares": [exam]})
     optimizer = torch.optim.AdamW(task.model.parameters(), lr=3e-3)
     first = last = 0.0
-    for step in range(60):
-        loss, parts = task.loss(task.model, scenes(100 + step, 8), 8 * step)
+    for step in range(45):
+        loss, parts = task.loss(task.model, scenes(100 + step, 6), 6 * step)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

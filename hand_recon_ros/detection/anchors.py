@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import torch
@@ -42,10 +43,18 @@ _LARGEST_DELTA: Final = math.log(8.0) / SIZE_VARIANCE
 def make_priors(shapes: Sequence[tuple[int, int]], device: torch.device | str = "cpu") -> Tensor:
     """(P, 4) cx, cy, w, h px: level by level, row by row, column by column, side by side, ratio.
 
+    They are made once for each size: a recorded CUDA graph must not copy from the host.
+
     Args:
         shapes: (rows, columns) of the feature map of each level.
         device: where they shall lie.
     """
+    with torch.inference_mode(False):  # those made while running serve in training, too
+        return _priors(tuple(shapes), torch.device(device))
+
+
+@lru_cache(maxsize=64)
+def _priors(shapes: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
     levels = []
     for level, (rows, columns) in zip(LEVELS, shapes, strict=True):
         shape = [

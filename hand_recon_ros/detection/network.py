@@ -108,7 +108,7 @@ class SsdRpn(nn.Module):
                 f"{STRIDE_PX} px (ssd_rpn.letterbox pads)"
             )
         maps = self._maps(x)
-        priors = make_priors([(m.shape[2], m.shape[3]) for m in maps], x.device)
+        priors = make_priors([(int(m.shape[2]), int(m.shape[3])) for m in maps], x.device)
         told = [head(m) for head, m in zip(self.ssd, maps, strict=True)]
         refined = [head(m, t.detach()) for head, m, t in zip(self.rpn, maps, told, strict=True)]
         ssd = torch.cat([_by_prior(t) for t in told], dim=1).float()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
+import torch
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.detector_batch import DetectorBatch, joined
@@ -23,6 +24,7 @@ SHAPES: Final = {
 """Width and height of frames, px, with their shares of batches: 16:9, 4:3, squares, upright."""
 
 Frames = Callable[[int, int, int, np.random.Generator], DetectorBatch]
+"""(count, width and height of the content in px, random numbers) -> a batch."""
 
 
 def detector_batches(
@@ -71,8 +73,6 @@ def fixed_frames(frames: Frames, *, batch: int, number: int, seed: int) -> list[
         number: of batches.
         seed: of the choice.
     """
-    import torch
-
     rng = np.random.default_rng((seed, 808))
     shapes = list(SHAPES)
     with torch.random.fork_rng():  # sensor noise is torch's
