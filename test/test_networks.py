@@ -16,6 +16,7 @@ from hand_recon_ros.keypoints.network import Cpm
 from hand_recon_ros.keypoints.windows import READ, WindowNetwork, readable
 from hand_recon_ros.manifest import listed_digest
 from hand_recon_ros.networks import weights
+from hand_recon_ros.networks.int8 import activation_ranges, in_int8
 from hand_recon_ros.networks.model_card import model_card
 from hand_recon_ros.networks.runtime import compile_network
 from hand_recon_ros.networks.weights import WeightsError, load_weights, save_weights, weights_path
@@ -195,6 +196,24 @@ def test_the_regressor_agrees_with_plain_torch(backend: str) -> None:
     for given, want in ((inputs, paired), (inputs_alone, alone)):
         for told, true in zip(network(*given), want, strict=True):
             np.testing.assert_allclose(told, true.numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_int8_is_close_and_openvino_does_as_torch_does(cpm: nn.Module) -> None:
+    pytest.importorskip("openvino")
+    random = np.random.default_rng(6)
+    samples = [random.random((1, 3, 128, 128)).astype(np.float32) for _ in range(4)]
+    tensors = [torch.from_numpy(s) for s in samples]
+    ranges = activation_ranges(cpm, tensors)
+    small = in_int8(cpm, ranges)
+    told = compile_network(small, samples[:1], backend="openvino")(samples[0])
+    with torch.no_grad():
+        whole, rounded = cpm(tensors[0]), small(tensors[0])
+    for mine, same, full in zip(told, rounded, whole, strict=True):
+        scale = float(full.abs().max())
+        assert np.abs(mine - same.numpy()).max() < 0.1 * scale
+        assert np.abs(mine - full.numpy()).mean() < 0.05 * scale
+    with pytest.raises(ValueError, match=r"no range for 'stem\.0'"):
+        in_int8(cpm, {})
 
 
 def test_results_are_the_callers_own(cpm: nn.Module, windows: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,24 +16,34 @@ from hand_recon_ros.detection.ssd_rpn import SsdRpnDetector
 from hand_recon_ros.keypoints.calibration import Calibration
 from hand_recon_ros.keypoints.crops import CROP_SIZE
 from hand_recon_ros.keypoints.windows import WindowNetwork
-from hand_recon_ros.networks.runtime import Network, compile_network
+from hand_recon_ros.networks.runtime import Network, compile_network, fastest_backend
 from hand_recon_ros.networks.weights import load_weights, weights_path
 from hand_recon_ros.types import Detection, Frame, Keypoints
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from hand_recon_ros.acr.network import Acr
     from hand_recon_ros.detection.network import SsdRpn
     from hand_recon_ros.keypoints.network import Cpm
+    from hand_recon_ros.networks.int8 import Ranges
 
 
 @dataclass(frozen=True)
 class LearnedNetworks:
-    """The three networks of the chain and the calibration of their confidences."""
+    """The three networks of the chain and what was measured of them.
+
+    Attributes:
+        calibration: of the confidences.
+        int8_ranges: of the key point network's convolutions (``networks.int8``); empty = it is not
+            run in 8 bits.
+    """
 
     detector: SsdRpn
     cpm: Cpm
     acr: Acr
     calibration: Calibration
+    int8_ranges: Ranges
 
 
 class FrameSearcher:
@@ -83,10 +93,12 @@ def load_networks(folder: str = "") -> LearnedNetworks:
     """
     networks = random_networks()
     load_weights(networks.detector, weights_path("detector", folder))
-    load_weights(networks.cpm, weights_path("cpm", folder))
-    facts = load_weights(networks.acr, weights_path("acr", folder))
-    return LearnedNetworks(
-        networks.detector, networks.cpm, networks.acr, Calibration.from_facts(facts)
+    seen = load_weights(networks.cpm, weights_path("cpm", folder))
+    told = load_weights(networks.acr, weights_path("acr", folder))
+    return replace(
+        networks,
+        calibration=Calibration.from_facts(told),
+        int8_ranges=seen.get("int8_ranges", {}),
     )
 
 
@@ -96,7 +108,7 @@ def random_networks() -> LearnedNetworks:
     from hand_recon_ros.detection.network import SsdRpn
     from hand_recon_ros.keypoints.network import Cpm
 
-    return LearnedNetworks(SsdRpn(), Cpm(), Acr(), Calibration())
+    return LearnedNetworks(SsdRpn(), Cpm(), Acr(), Calibration(), {})
 
 
 def load_learned_hands(
@@ -118,7 +130,12 @@ def learned_hands(
     device: str = "cpu",
 ) -> LearnedHands:
     """The learned front end around given networks."""
-    reader = WindowNetwork(networks.cpm, device, config.threads)
+    cpm: nn.Module = networks.cpm
+    if networks.int8_ranges and fastest_backend(device) == "openvino":
+        from hand_recon_ros.networks.int8 import in_int8
+
+        cpm = in_int8(cpm, networks.int8_ranges)
+    reader = WindowNetwork(cpm, device, config.threads)
     example = reader([np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)])[0]
     return LearnedHands(
         FrameSearcher(networks.detector, config.min_score, device, config.threads),

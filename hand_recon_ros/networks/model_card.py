@@ -11,6 +11,8 @@ TITLES: Final = {
     "acr": "3D of both hands (attention-collaboration regressor)",
 }
 _SECTIONS: Final = {"data": "Data", "metrics": "Metrics", "limits": "Limits"}
+_UNTOLD: Final = ("int8_ranges",)
+"""Facts for programs only."""
 _PURPOSE: Final = {
     "detector": "Boxes, sides and directions of hands in a whole picture.",
     "cpm": "Belief maps of 21 key points in a window on one hand, left hands mirrored.",
@@ -30,7 +32,7 @@ def model_card(name: str, facts: Mapping[str, Any]) -> str:
     if name in _PURPOSE:
         lines += [_PURPOSE[name], ""]
     lines += ["| fact | value |", "|---|---|"]
-    plain = {key: value for key, value in facts.items() if key not in _SECTIONS}
+    plain = {k: value for k, value in facts.items() if k not in (*_SECTIONS, *_UNTOLD)}
     lines += [f"| {key} | {_text(value)} |" for key, value in sorted(_flat(plain).items())]
     for key, title in _SECTIONS.items():
         if facts.get(key):

@@ -62,11 +62,13 @@ def _converted(graph: Any, examples: Sequence[NDArray[Any]]) -> Any:
     # Not openvino.convert_model: that one traces a second time and takes ten times as long.
     import openvino
     import torch
+    from openvino._offline_transformations import apply_moc_transformations
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     inputs = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in examples)
-    decoder = TorchScriptPythonDecoder(graph, example_input=inputs)  # must outlive the conversion
+    # The decoder must outlive the conversion; what was not frozen before it has its reasons.
+    decoder = TorchScriptPythonDecoder(graph, example_input=inputs, skip_freeze=True)
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))
     for parameter, array in zip(model.inputs, examples, strict=True):
@@ -74,4 +76,5 @@ def _converted(graph: Any, examples: Sequence[NDArray[Any]]) -> Any:
         node.set_partial_shape(openvino.PartialShape(list(array.shape)))
         node.set_element_type(openvino.Type(array.dtype))
     model.validate_nodes_and_infer_types()
+    apply_moc_transformations(model, cf=True)  # without it, marks for 8 bits are not understood
     return model

@@ -85,11 +85,16 @@ def traced(module: nn.Module, examples: Sequence[NDArray[Any]]) -> Any:
     """The module as a TorchScript graph with its weights inside."""
     import torch
 
+    from hand_recon_ros.networks.int8 import is_int8
+
     inputs = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in examples)
     with torch.no_grad(), warnings.catch_warnings():
         # OpenVINO reads what torch.export gives too, but in ten times the time.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.freeze(torch.jit.trace(module, inputs, check_trace=False))
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # shapes are fixed
+        graph = torch.jit.trace(module, inputs, check_trace=False)
+        # Freezing would compute the kernels' rounding, and with it the mark for 8 bits be gone.
+        return graph if is_int8(module) else torch.jit.freeze(graph)
 
 
 class TorchNetwork:

@@ -1,0 +1,63 @@
+"""The learned front end as the configuration loads it, with the weights of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.detection.assembly import load_networks, random_networks
+from hand_recon_ros.front_end import build_front_end
+from hand_recon_ros.networks.int8 import activation_ranges
+from hand_recon_ros.networks.weights import WeightsError, save_weights
+from hand_recon_ros.types import Detection, Frame
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained weights, saved as the trainer saves them."""
+    torch.manual_seed(0)
+    networks, path = random_networks(), tmp_path_factory.mktemp("weights")
+    ranges = activation_ranges(networks.cpm.eval(), [torch.rand(1, 3, 128, 128)])
+    save_weights(networks.detector, path / "detector.safetensors", {})
+    save_weights(networks.cpm, path / "cpm.safetensors", {"int8_ranges": ranges})
+    save_weights(networks.acr, path / "acr.safetensors", {"calibration": {"constant": 0.5}})
+    return path
+
+
+def test_a_folder_of_weights_becomes_a_front_end(folder: Path) -> None:
+    config = replace(
+        DetectorConfig(), front_end="learned", weights_dir=str(folder), min_tracking_score=0.0
+    )
+    stages = build_front_end(config, static=True)
+    assert stages.regressor is stages.detector
+    image = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)
+    frame = Frame(image, 0.0, Camera.from_fov(160, 120))
+    assert stages.detector.detect(frame, ()) == []  # untrained, it is sure of nothing
+    box = Detection("right", 0.9, np.array([40.0, 30, 60, 60]))
+    found = stages.estimator.estimate(frame, [box])
+    for hand in stages.regressor.regress(frame, found):
+        assert hand.relative_m is not None
+        assert np.isfinite(hand.relative_m).all()
+        assert np.isfinite(hand.points_px).all()
+    stages.close()
+
+
+def test_what_was_measured_comes_with_the_weights(folder: Path) -> None:
+    networks = load_networks(str(folder))
+    assert networks.calibration.constant == 0.5
+    assert set(networks.int8_ranges) == {
+        name for name, m in networks.cpm.named_modules() if isinstance(m, torch.nn.Conv2d)
+    }
+    assert "int8" not in (folder / "cpm.md").read_text()
+
+
+def test_a_folder_without_weights_says_what_to_do(tmp_path: Path) -> None:
+    config = replace(DetectorConfig(), front_end="learned", weights_dir=str(tmp_path))
+    with pytest.raises(WeightsError, match="hand_recon train detector"):
+        build_front_end(config, static=False)
