@@ -95,6 +95,7 @@ class AcrTask:
         if unknown:
             raise ValueError(f"losses: {sorted(unknown)} unknown; known: {', '.join(_LOSSES)}")
         self._exams = exams
+        self._half = config.half_size_samples > 0
         self._shape = ActiveShape(shapes) if shapes is not None else None
         if self._weights["asm"] > 0 and self._shape is None:
             raise ValueError("the active-shape-model loss needs a sample of hands")
@@ -121,7 +122,8 @@ class AcrTask:
         self, model: nn.Module, batch: CropBatch, seen: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """All losses of 000 section 3.3 and of 004 that have a weight."""
-        if seen < self._config.half_size_samples:
+        self._half = seen < self._config.half_size_samples
+        if self._half:
             batch = half_size(batch)
         output: BothOutput = model(batch.image, batch.partner, batch.geometry)
         parts = cpm_losses(output.cpm, batch, seen)
@@ -136,7 +138,8 @@ class AcrTask:
         """Errors in 2D and 3D on every fixed set."""
         result: dict[str, float] = {}
         for name, batches in self._exams.items():
-            result |= {f"{name}_{k}": v for k, v in _examined(model, batches).items()}
+            fitting = [half_size(b) for b in batches] if self._half else batches
+            result |= {f"{name}_{k}": v for k, v in _examined(model, fitting).items()}
         pixels = [result[f"{name}_px"] for name in self._exams]
         depth = [v for k, v in result.items() if k.endswith("_root_mm")]
         score = sum(pixels) / len(pixels) + sum(depth) / max(len(depth), 1)
@@ -146,7 +149,7 @@ class AcrTask:
         """Crops of every exam with the corrected points."""
         from hand_recon_ros.training.sheet import write_predictions
 
-        shown = [batches[0] for batches in self._exams.values()]
+        shown = [half_size(b[0]) if self._half else b[0] for b in self._exams.values()]
         found = [model(b.image, b.partner, b.geometry).acr.points_px for b in shown]
         write_predictions(shown, found, path)
 

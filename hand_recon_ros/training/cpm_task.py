@@ -39,6 +39,7 @@ class CpmTask:
         self._config = config
         self._weights = {**_LOSSES, **config.losses}
         self._exams = exams
+        self._half = config.half_size_samples > 0
 
     def size(self, batch: CropBatch) -> int:
         """Number of crops."""
@@ -48,7 +49,8 @@ class CpmTask:
         self, model: nn.Module, batch: CropBatch, seen: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Belief maps of all stages, and whether there is a hand."""
-        if seen < self._config.half_size_samples:
+        self._half = seen < self._config.half_size_samples
+        if self._half:
             batch = half_size(batch)
         output = model(batch.image)
         parts = cpm_losses(output, batch, seen)
@@ -59,7 +61,8 @@ class CpmTask:
         """Key point error and presence on every fixed set."""
         result: dict[str, float] = {}
         for name, batches in self._exams.items():
-            result |= {f"{name}_{k}": v for k, v in _examined(model, batches).items()}
+            fitting = [half_size(b) for b in batches] if self._half else batches
+            result |= {f"{name}_{k}": v for k, v in _examined(model, fitting).items()}
         pixels = [v for k, v in result.items() if k.endswith("_px") and "median" not in k]
         return {"score": sum(pixels) / len(pixels), **result}
 
@@ -67,7 +70,7 @@ class CpmTask:
         """Crops of every exam with what was found."""
         from hand_recon_ros.training.sheet import write_predictions
 
-        shown = [batches[0] for batches in self._exams.values()]
+        shown = [half_size(b[0]) if self._half else b[0] for b in self._exams.values()]
         write_predictions(
             shown, [read_beliefs(model(b.image).beliefs[:, -1])[0] for b in shown], path
         )

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from hand_recon_ros.skeleton import BONES
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
@@ -65,8 +66,11 @@ def write_predictions(
     sheets = []
     for batch, found in zip(batches, points, strict=True):
         first = {name: value[:each] for name, value in vars(batch).items()}
-        inside = torch.ones_like(first["inside"])
-        shown = CropBatch(**{**first, "points_px": found[:each].detach().float(), "inside": inside})
+        first["inside"] = torch.ones_like(first["inside"])
+        scale = CROP_SIZE / batch.image.shape[-1]
+        first["image"] = interpolate(first["image"], size=(CROP_SIZE, CROP_SIZE))
+        first["points_px"] = (found[:each].detach().float() + 0.5) * scale - 0.5
+        shown = CropBatch(**first)
         sheets.append(contact_sheet(shown))
     cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(sheets), cv2.COLOR_RGB2BGR))
 

@@ -55,7 +55,7 @@ class Trainer:
         self._optimizer = torch.optim.AdamW(
             _groups(self._model, config.weight_decay),
             lr=config.learning_rate,
-            fused=device == "cuda",
+            fused=True,
         )
         self._log = TrainingLog(folder)
         self._seen, self._seconds = 0, 0.0
