@@ -92,6 +92,7 @@ def train(options: TrainOptions) -> str:
             real_share=config.real_share if photos else 0.0,
             producers=config.producers,
             slots=config.views_kept,
+            grounds=config.grounds,
             views=options.views,
             photos=photos or Path(),
             synthesis=synthesis,
@@ -164,7 +165,7 @@ def _crops(
 
 def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[CropBatch]]:
     """Fixed batches: rendered hands as in training, and photographs of sources never trained on."""
-    fixed = replace(data, batch=_EXAM_BATCH, grounds=200)
+    fixed = replace(data, batch=_EXAM_BATCH, grounds=min(data.grounds, 200))
     torch.manual_seed(_EXAM_SEED)  # sensor noise is torch's
     views = ViewSet.load(exam_views)
     exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
@@ -185,7 +186,8 @@ def _detector(
     views = Replay(data.slots, VIEW_SIZE, device)
     if data.views is not None:
         views.add(ViewSet.load(data.views))
-    grounds = FrameGrounds(device, data.seed, data.synthesis.data_dir / "photos" / "backgrounds")
+    folder = data.synthesis.data_dir / "photos" / "backgrounds"
+    grounds = FrameGrounds(device, data.seed, folder, min(data.grounds, 400))
     composer = FrameComposer(grounds, device)
     exam = Replay.of(ViewSet.load(exam_views), device)
     rendered = partial(composer.frames, exam)

@@ -38,6 +38,9 @@ class CpmTask:
         self.model: nn.Module = Cpm()
         self._config = config
         self._weights = {**_LOSSES, **config.losses}
+        unknown = set(self._weights) - set(_LOSSES)
+        if unknown:
+            raise ValueError(f"losses: {sorted(unknown)} unknown; known: {', '.join(_LOSSES)}")
         self._exams = exams
         self._half = config.half_size_samples > 0
 

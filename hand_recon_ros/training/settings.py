@@ -32,6 +32,7 @@ class TrainingConfig:
         half_size_samples: until then crops are halved in size, which is four times quicker.
         producers: processes that render; 0 = one less than the cores, -1 = none.
         views_kept: rendered views that are kept and used again and again.
+        grounds: pictures that are laid behind rendered hands.
         real_share: share of photographs in a batch.
         checkpoint_s: seconds between checkpoints.
         validate_s: seconds between validations.
@@ -54,6 +55,7 @@ class TrainingConfig:
     half_size_samples: int = 0
     producers: int = 1
     views_kept: int = 3000
+    grounds: int = 1000
     real_share: float = 0.25
     checkpoint_s: float = 120.0
     validate_s: float = 300.0
@@ -66,7 +68,7 @@ class TrainingConfig:
         Raises:
             ValueError: one is out of range; the message names it.
         """
-        for name in ("samples", "batch", "threads", "ema_samples"):
+        for name in ("samples", "batch", "threads", "ema_samples", "grounds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("learning_rate", "gradient_norm", "checkpoint_s", "validate_s"):

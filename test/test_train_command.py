@@ -1,0 +1,112 @@
+"""``hand_recon train`` from rendered views to weights that the chain loads."""
+
+import json
+import shutil
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hand_recon_ros import cli
+from hand_recon_ros.acr.network import Acr
+from hand_recon_ros.detection.network import SsdRpn
+from hand_recon_ros.keypoints.network import Cpm
+from hand_recon_ros.networks.weights import load_weights
+from hand_recon_ros.rendering.gl.context import RendererUnavailableError
+from hand_recon_ros.synthesis.settings import SynthesisConfig
+from hand_recon_ros.training.command import EXAM_VIEWS
+from hand_recon_ros.training.view_set import ViewSet
+from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews
+
+VIEWS = 6
+SMALL = ["batch=4", "producers=-1", "real_share=0", "ema_samples=8", "grounds=6", "views_kept=20"]
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("views") / EXAM_VIEWS
+    source = RenderedViews(SynthesisConfig(data_dir=Path("missing")), seed=3)
+    try:
+        made = list(islice(source(0, 1), VIEWS))
+    except RendererUnavailableError as error:
+        pytest.skip(str(error))
+    pixels, labels = zip(*made, strict=True)
+    ViewSet(np.stack(pixels), np.stack(labels), VIEW_SIZE).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(views: Path, tmp_path: Path) -> Path:
+    shutil.copy(views, tmp_path)
+    return tmp_path
+
+
+def train(kind: str, folder: Path, *options: str) -> int:
+    changes = [word for change in (*SMALL, *options) for word in ("--set", change)]
+    return cli.main(
+        [
+            "train", kind, "-o", str(folder), "--data", str(folder / "missing"),
+            "--views", str(folder / EXAM_VIEWS), "--device", "cpu", *changes,
+        ]
+    )  # fmt: skip
+
+
+def log(folder: Path, kind: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / kind / "log.jsonl").read_text().splitlines()]
+
+
+def test_key_points_and_regressor_are_trained_and_go_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("acr", folder, "samples=8", "half_size_samples=4") == 0
+    assert "8 samples seen" in capsys.readouterr().out
+    weights = folder / "acr" / "weights"
+    assert load_weights(Cpm(), weights / "cpm.safetensors")["samples"] == 8
+    load_weights(Acr(), weights / "acr.safetensors")
+    assert "samples" in (weights / "acr.md").read_text()
+    assert train("acr", folder, "samples=16") == 0
+    seen = [line["seen"] for line in log(folder, "acr") if line["kind"] == "exam"]
+    assert seen == [8, 16]
+    assert (folder / "acr" / "predictions.jpg").stat().st_size > 10_000
+
+
+def test_regressor_starts_from_key_point_weights(folder: Path) -> None:
+    assert train("cpm", folder, "samples=4") == 0
+    start = f"start_from={folder / 'cpm' / 'weights'}"
+    assert train("acr", folder, "samples=4", start, "losses.asm=0.1") == 0
+    assert any("asm" in line for line in log(folder, "acr"))
+
+
+def test_detector_is_trained(folder: Path) -> None:
+    assert train("detector", folder, "samples=8") == 0
+    load_weights(SsdRpn(), folder / "detector" / "weights" / "detector.safetensors")
+
+
+def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
+                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    from hand_recon_ros.training import loss_table
+
+    monkeypatch.setattr(loss_table, "TRAINED", 6)
+    monkeypatch.setattr(loss_table.LossTable.__init__, "__kwdefaults__",
+                        {"epochs": 1, "trained": 6, "tested": 3, "seed": 1})  # fmt: skip
+    assert train("losses", folder, "samples=1") == 0
+    out = capsys.readouterr().out
+    assert "| cos-2 |" in out
+    table = json.loads((folder / "losses" / "losses.json").read_text())
+    assert all(0 < mm < 500 for mm in table["error_mm"].values())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["batch=0"], "batch is 0"),
+        (["speed=1"], "'speed' is unknown"),
+        (["losses.beauty=1"], "beauty"),
+    ],
+)
+def test_bad_options_are_told(
+    folder: Path, options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("cpm", folder, *options) == cli.BAD_USE
+    assert told in capsys.readouterr().err
