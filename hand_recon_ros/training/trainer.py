@@ -193,7 +193,8 @@ class Trainer:
             state = torch.load(path, map_location=self._device, weights_only=True)
             self._model.load_state_dict(state["model"])
             self._averaged.restore(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            if "optimizer" in state:  # may be left out of a copy that travels: it is half of it
+                self._optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(
                 f"'{path}' does not fit this network ({error}): use another folder, or delete it"
