@@ -39,6 +39,8 @@ class AcrShape:
         heads: of the attention.
         looks: tokens a hand that choose where to look.
         layers: attention layers within a hand, half of them before the hands meet.
+        narrow: width of a token as the perceptron sees it: what all tokens together feed into it
+            would else be most of the weights.
         hidden: width of the residual perceptron.
         blocks: residual blocks of it.
     """
@@ -47,7 +49,8 @@ class AcrShape:
     heads: int = 4
     looks: int = 4
     layers: int = 2
-    hidden: int = 384
+    narrow: int = 64
+    hidden: int = 256
     blocks: int = 2
 
 
@@ -96,7 +99,8 @@ class Acr(nn.Module):
         self.after = nn.ModuleList(_Layer(s) for _ in range(s.layers - before))
         self.norm = nn.LayerNorm(s.width)
         self.point = nn.Linear(s.width, 3 + 2 + 1)
-        self.gather = nn.Linear(tokens * s.width, s.hidden)
+        self.narrow = nn.Linear(s.width, s.narrow)
+        self.gather = nn.Linear(tokens * s.narrow, s.hidden)
         self.blocks = nn.ModuleList(_ResidualMlp(s.hidden) for _ in range(s.blocks))
         self.tell = nn.Linear(s.hidden, 3 * NUM_JOINTS + 6 * MANO_JOINTS + SHAPES + 3 + 3)
         nn.init.zeros_(self.point.bias)
@@ -130,7 +134,7 @@ class Acr(nn.Module):
             tokens = layer(tokens, tokens)
         tokens = self.norm(tokens)
         each = self.point(tokens[:, :NUM_JOINTS])
-        x = self.gather(tokens.flatten(1))
+        x = self.gather(self.narrow(tokens).flatten(1))
         for block in self.blocks:
             x = block(x)
         joints, pose, betas, camera, away = self.tell(x).split(

@@ -15,6 +15,7 @@ from hand_recon_ros.keypoints.network import Cpm, CpmOutput
 from hand_recon_ros.mano.loader import load_hand_model
 from hand_recon_ros.mano.model import HandModel
 from hand_recon_ros.training.batch import SYNTHETIC, CropBatch
+from hand_recon_ros.training.calibrating import calibration_facts
 from hand_recon_ros.training.cpm_task import cpm_losses, half_size, label_weights
 from hand_recon_ros.training.losses import (
     ActiveShape,
@@ -158,8 +159,15 @@ class AcrTask:
         from hand_recon_ros.networks.weights import save_weights
 
         assert isinstance(model, BothNetworks)
+        judged = list(self._exams.values())[-1]  # photographs, where there are some
+
+        def run(batch: CropBatch) -> tuple[Tensor, AcrOutput]:
+            output = model(batch.image, batch.partner, batch.geometry)
+            return output.cpm.beliefs[:, -1], output.acr
+
         save_weights(model.cpm, folder / "cpm.safetensors", facts)
-        save_weights(model.acr, folder / "acr.safetensors", facts)
+        told = calibration_facts(run, judged)
+        save_weights(model.acr, folder / "acr.safetensors", {**facts, **told})
 
     def _acr_losses(self, out: AcrOutput, batch: CropBatch, seen: int) -> dict[str, Tensor]:
         side = batch.image.shape[-1]
