@@ -182,7 +182,7 @@ def real_scores(judgements: Sequence[Judgement]) -> dict[str, float]:
     ghosts = [j.ghosts for j in judgements if j.ghosts is not None]
     errors = [v.error for v in verdicts if np.isfinite(v.error)]
     digits = [v for v in verdicts if v.known.digit is not None]
-    scores = {
+    scores: dict[str, Sequence[float]] = {
         "found": [v.seen is not None for v in verdicts],
         "side": sides,
         "ghosts": ghosts,
