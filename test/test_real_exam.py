@@ -118,12 +118,21 @@ def test_the_nearest_is_the_hand_and_the_others_are_ghosts() -> None:
 
 
 def test_what_is_far_away_is_a_miss_and_a_ghost() -> None:
-    told = judge("a", [hand(100 * MATCH + 1)], [KNOWN])
+    told = judge("a", [hand(51)], [KNOWN])
     assert told.verdicts[0].seen is None
     assert np.isnan(told.verdicts[0].error)
     assert told.verdicts[0].right_side is None
     assert told.ghosts == 1
-    assert judge("a", [hand(100 * MATCH - 1)], [KNOWN]).ghosts == 0
+
+
+def test_a_hand_that_is_misread_where_it_is_is_missed_but_no_ghost() -> None:
+    at, beyond = hand(100 * MATCH - 1), hand(100 * MATCH + 1)
+    assert judge("a", [at], [KNOWN]).verdicts[0].seen is at
+    told = judge("a", [beyond], [KNOWN])
+    assert told.verdicts[0].seen is None
+    assert told.ghosts == 0
+    assert judge("a", [beyond, beyond], [KNOWN]).ghosts == 1, "the second one is"
+    assert judge("a", [at, beyond], [KNOWN]).ghosts == 1
 
 
 def test_two_known_hands_get_a_hand_each() -> None:

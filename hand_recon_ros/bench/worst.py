@@ -19,6 +19,8 @@ from hand_recon_ros.types import Array
 
 _TILE: Final = 240
 _COLUMNS: Final = 6
+_REACH: Final = 2.5
+"""Side of a tile over the longer side of the box of the known hands."""
 _COLOURS: Final = {"left": (60, 120, 255), "right": (255, 140, 0)}
 _KNOWN: Final = (255, 255, 255)
 _SHIFT: Final = 4
@@ -68,20 +70,36 @@ def _tile(
     kind: str, picture: Picture, seen: list[SeenHand], judgement: Judgement
 ) -> NDArray[np.uint8]:
     image = picture.frame.image
-    scale = _TILE / max(image.shape[:2])
-    size = [max(round(scale * length), 1) for length in image.shape[1::-1]]
-    tile = np.zeros((_TILE, _TILE, 3), np.uint8)
-    tile[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    matrix = _framing(picture)
+    tile = np.asarray(cv2.warpAffine(image, matrix, (_TILE, _TILE), flags=cv2.INTER_AREA), np.uint8)
     for hand in seen:
-        _draw(tile, (hand.points_px + 0.5) * scale - 0.5, _COLOURS[hand.side], 2)
+        _draw(tile, _placed(hand.points_px, matrix), _COLOURS[hand.side], 2)
     for label in picture.known:
         if label.points_px is not None:
-            _draw(tile, (label.points_px + 0.5) * scale - 0.5, _KNOWN, 1)
+            _draw(tile, _placed(label.points_px, matrix), _KNOWN, 1)
     for line, text in enumerate((f"{kind} {picture.name}", _wrong(judgement))):
         place = (4, 14 + 216 * line)
         cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _KNOWN, 1, cv2.LINE_AA)
     return tile
+
+
+def _framing(picture: Picture) -> Array:
+    """(2, 3) picture px to tile px: round the known hands, or the whole picture."""
+    height, width = picture.frame.image.shape[:2]
+    points = [label.points_px for label in picture.known if label.points_px is not None]
+    centre, side = np.array([width - 1, height - 1]) / 2, float(max(width, height))
+    if points:
+        low, high = np.concatenate(points).min(axis=0), np.concatenate(points).max(axis=0)
+        reach = _REACH * float((high - low).max())
+        if reach < side:
+            centre, side = (low + high) / 2, reach
+    scale = _TILE / side
+    return np.column_stack([scale * np.eye(2), (_TILE - 1) / 2 - scale * centre])
+
+
+def _placed(points_px: Array, matrix: Array) -> Array:
+    return np.asarray(points_px @ matrix[:, :2].T + matrix[:, 2])
 
 
 def _wrong(judgement: Judgement) -> str:

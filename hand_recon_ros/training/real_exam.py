@@ -135,7 +135,8 @@ def judge(
 ) -> Judgement:
     """Match what was seen with what is known: nearest first, each once, never beyond ``MATCH``.
 
-    A known hand without key points takes the first hand that is left.
+    A known hand without key points takes the first hand that is left. A hand in the right place
+    whose key points are beyond ``MATCH`` is no ghost, but the known hand counts as missed.
 
     Args:
         name: of the picture.
@@ -156,9 +157,14 @@ def judge(
             taken[k] = i, error
             free.remove(i)
     for k, label in enumerate(known):
+        if k in taken:
+            continue
         if label.points_px is None and free:
             taken[k] = min(free), float("nan")
             free.remove(taken[k][0])
+        elif label.points_px is not None:
+            misread = [i for i in free if _lies_on(seen[i].points_px, label.points_px)]
+            free -= set(misread[:1])
     verdicts = tuple(
         Verdict(label, seen[taken[k][0]], taken[k][1])
         if k in taken
@@ -166,6 +172,12 @@ def judge(
         for k, label in enumerate(known)
     )
     return Judgement(name, verdicts, None if others else len(free))
+
+
+def _lies_on(points_px: Array, known_px: Array) -> bool:
+    """Whether the middle of points is in the known ones' box."""
+    middle = points_px.mean(axis=0)
+    return bool(((middle >= known_px.min(axis=0)) & (middle <= known_px.max(axis=0))).all())
 
 
 def real_scores(judgements: Sequence[Judgement]) -> dict[str, float]:
