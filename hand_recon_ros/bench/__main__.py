@@ -10,50 +10,61 @@ from pathlib import Path
 
 from hand_recon_ros.bench.rows import Row, as_json, markdown
 
+Options = argparse.Namespace
+"""What the command line says, see ``main``."""
 
-def _fit(data: Path) -> list[Row]:
+
+def _fit(options: Options) -> list[Row]:
     from hand_recon_ros.bench.fit import bench_fit
 
     return bench_fit()
 
 
-def _filters(data: Path) -> list[Row]:
+def _filters(options: Options) -> list[Row]:
     from hand_recon_ros.bench.filters import bench_filters
 
-    return bench_filters(data / "motion")
+    return bench_filters(options.data / "motion")
 
 
-def _video(data: Path) -> list[Row]:
+def _video(options: Options) -> list[Row]:
     from hand_recon_ros.bench.video import bench_video
 
-    return bench_video(data / "video" / "right_hand_fingers_720p30.mp4")
+    return bench_video(options.data / "video" / "right_hand_fingers_720p30.mp4")
 
 
-def _chain(data: Path) -> list[Row]:
+def _chain(options: Options) -> list[Row]:
     from hand_recon_ros.bench.chain import bench_chain
 
-    return bench_chain(data / "video" / "right_hand_fingers_720p30.mp4")
+    return bench_chain(options.data / "video" / "right_hand_fingers_720p30.mp4")
 
 
-def _overlay(data: Path) -> list[Row]:
+def _overlay(options: Options) -> list[Row]:
     from hand_recon_ros.bench.overlay import bench_overlay
 
     return bench_overlay()
 
 
-def _synthesis(data: Path) -> list[Row]:
+def _synthesis(options: Options) -> list[Row]:
     from hand_recon_ros.bench.synthesis import bench_synthesis
 
-    return bench_synthesis(data)
+    return bench_synthesis(options.data)
 
 
-BENCHES: dict[str, Callable[[Path], list[Row]]] = {
+def _real(options: Options) -> list[Row]:
+    from hand_recon_ros.bench.real import bench_real
+
+    sheet = options.out.with_name(f"{options.out.stem}_real_worst.jpg")
+    return bench_real(options.data, options.weights, options.peer, options.limit, sheet)
+
+
+BENCHES: dict[str, Callable[[Options], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
     "video": _video,
     "chain": _chain,
     "overlay": _overlay,
     "synthesis": _synthesis,
+    "real": _real,
 }
 
 
@@ -66,6 +77,10 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("out/bench.md"), help="where it goes; the same as .json"
     )
+    real = parser.add_argument_group("real")
+    real.add_argument("--weights", default="", help="folder of weights; default: the package's")
+    real.add_argument("--peer", choices=("mediapipe", "none"), default="mediapipe")
+    real.add_argument("--limit", type=int, help="most pictures of each kind")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHES)
     if unknown:
@@ -74,7 +89,7 @@ def main() -> int:
     for name in options.names or BENCHES:
         print(f"{name} ...", file=sys.stderr)
         try:
-            rows += BENCHES[name](options.data)
+            rows += BENCHES[name](options)
         except FileNotFoundError as error:
             print(f"{name}: skipped, {error.filename} is not there", file=sys.stderr)
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from hand_recon_ros.front_end import FrontEnd
+from hand_recon_ros.training.real_exam import MATCH
 from hand_recon_ros.types import Array, Frame, Keypoints
-
-MATCH: Final = 0.35
-"""Key points farther from the labels than this, in hand boxes on average, are another thing."""
 
 
 def best_match(

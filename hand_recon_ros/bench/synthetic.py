@@ -8,7 +8,7 @@ border is added (it changes the share by less than 1 %). Of these,
   a fist from behind or a flat hand from its edge hides most of itself, which is an occlusion too;
 * the same without that condition, and grey pictures, follow as rows of their own, nothing left out.
 
-A hand is found if a detection's key points lie within ``matching.MATCH`` hand boxes of the
+A hand is found if a detection's key points lie within ``real_exam.MATCH`` boxes of the
 labels on average, so that an arm or a lamp taken for a hand is a miss. The measure is the longer
 side of the whole mesh's box in the labels.
 

@@ -85,14 +85,19 @@ class FrameSearcher:
         return self._compiled[image.shape](image)
 
 
-def load_networks(folder: str = "") -> LearnedNetworks:
+def load_networks(folder: str = "", *, detector: bool = True) -> LearnedNetworks:
     """The networks with the weights of a folder (default: those of the package).
+
+    Args:
+        folder: of the weights.
+        detector: False = the detector stays untrained, for windows from elsewhere.
 
     Raises:
         WeightsError: a file is missing, damaged or of another network.
     """
     networks = random_networks()
-    load_weights(networks.detector, weights_path("detector", folder))
+    if detector:
+        load_weights(networks.detector, weights_path("detector", folder))
     seen = load_weights(networks.cpm, weights_path("cpm", folder))
     told = load_weights(networks.acr, weights_path("acr", folder))
     return replace(

@@ -81,6 +81,37 @@ def pack_photographs(data: Path, path: Path) -> int:
     return len(pictures)
 
 
+def digit_files(folder: Path) -> list[tuple[Path, bool]]:
+    """Pictures of digits by name, and whether they are held out of training."""
+    files = sorted(folder.glob("*/*.JPG"), key=lambda file: file.name)
+    # A person shows all digits one after the other: the last names are other people.
+    first = int((1 - _HELD_OUT_SHARE) * len(files))
+    return [(file, k >= first) for k, file in enumerate(files)]
+
+
+def read_digit(file: Path) -> Image:
+    """A small picture as a user would show it: a border a quarter wide, then ``_ENLARGED`` px.
+
+    Hands that fill the picture are found only with room around them; the border repeats its edge.
+    """
+    small = read_picture(file)
+    room = max(small.shape[:2]) // 4
+    grown = cv2.copyMakeBorder(small, room, room, room, room, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(grown, (_ENLARGED, _ENLARGED)), dtype=np.uint8)
+
+
+def read_picture(path: Path) -> Image:
+    """(H, W, 3) RGB.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f"{path}: not a readable picture; remove it or get it again")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
 def _all_hands(data: Path) -> Iterator[_Hand]:
     yield from _photos(data / "photos")
     if not ((data / "digits").is_dir() or (data / "video").is_dir()):
@@ -101,7 +132,7 @@ def _photos(folder: Path) -> Iterator[_Hand]:
         told = json.loads(line)
         yield _Hand(
             source=told["source"],
-            image=_read(folder / told["file"]),
+            image=read_picture(folder / told["file"]),
             left=told["side"] == "left",
             points_px=np.array(told["joints_px"]),
             relative_m=np.array(told["joints_rel_m"]),
@@ -111,17 +142,9 @@ def _photos(folder: Path) -> Iterator[_Hand]:
 
 
 def _digits(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
-    files = sorted(folder.glob("*/*.JPG"), key=lambda file: file.name)
-    # A person shows all digits one after the other: the last names are other people.
-    held_out = files[int((1 - _HELD_OUT_SHARE) * len(files)) :]
-    for file in files:
-        small = _read(file)
-        room = max(small.shape[:2]) // 4
-        # As a user would: hands that fill the picture are found only with room around them.
-        grown = cv2.copyMakeBorder(small, room, room, room, room, cv2.BORDER_REPLICATE)
-        image = np.asarray(cv2.resize(grown, (_ENLARGED, _ENLARGED)), dtype=np.uint8)
-        source = "digits_held_out" if file in held_out else "digits"
-        yield from _agreed(front_end, image, source)
+    for file, held_out in digit_files(folder):
+        source = "digits_held_out" if held_out else "digits"
+        yield from _agreed(front_end, read_digit(file), source)
 
 
 def _video(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
@@ -197,13 +220,6 @@ def _packed(hand: _Hand) -> tuple[Image, NDArray[np.void]]:
     label["plain"] = hand.source.startswith("digits")
     label["weight"] = 1 / (1 + (hand.disagreement / _HALF_TRUST) ** 2)
     return np.asarray(picture, dtype=np.uint8), label
-
-
-def _read(path: Path) -> Image:
-    image = cv2.imread(str(path))
-    if image is None:
-        raise ValueError(f"{path}: not a readable picture; remove it or get it again")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 if __name__ == "__main__":
