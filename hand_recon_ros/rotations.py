@@ -109,12 +109,28 @@ def matrix_to_quaternion(R: ArrayLike) -> Array:
     return np.asarray(np.where(q[..., 3:] < 0, -q, q))
 
 
+def matrix_from_columns(columns: ArrayLike) -> Array:
+    """Rotation matrices (..., 3, 3) of their first two columns (..., 6), one after the other.
+
+    The columns need be neither unit nor perpendicular (Zhou et al. 2019, section B).
+    """
+    c = np.asarray(columns, dtype=np.float64)
+    first = _unit(c[..., :3])
+    along = np.einsum("...i,...i->...", first, c[..., 3:])
+    second = _unit(c[..., 3:] - along[..., None] * first)
+    return np.stack([first, second, np.cross(first, second)], axis=-1)
+
+
 def quaternion_to_matrix(q: ArrayLike) -> Array:
     """Rotation matrices (..., 3, 3) of quaternions (..., 4), x, y, z, w of any length but 0."""
     unit = np.asarray(q, dtype=np.float64)
     unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)
     W = hat(unit[..., :3])
     return np.asarray(_EYE + 2.0 * (unit[..., 3, None, None] * W + W @ W))
+
+
+def _unit(v: Array) -> Array:
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12))
 
 
 def _sine_cosine(w: Array) -> tuple[Array, Array, Array]:

@@ -9,7 +9,7 @@ The cost of a hand is half a sum of squares, each residual in standard deviation
   pulled back;
 * angles: joint limits (one-sided), relaxed pose, DIP-PIP coupling, last frame;
 * spheres that overlap (000 section 3.4), shape N(0, 1), the known length of the flat hand,
-  both hands of one person alike (001 L_mano), wrist of the last frame.
+  both hands of one person alike (001 L_mano), wrist of the last frame, the way from wrist to wrist.
 
 Unknowns ("columns"): the 51 of ``results.STATE_SIZE``, 10 betas unless every shape is held, and
 the scale of the relative 3D.
@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano import collision, priors
@@ -113,8 +114,10 @@ class FitProblem:
         self.columns = (BETAS.stop if self.free_betas else POSE.stop) + 1
         self._valid_2d = np.count_nonzero(measured.whitening.any(axis=(2, 3)), axis=1)
         self._rows = np.arange(len(measured.rays))
-        tied = _tied_hands(hands, measured.free_betas) if self.same_frame else None
-        self.soft = SoftTerms(hands, measured, config, tied)
+        tied = _left_and_right(hands, measured.free_betas > 0) if self.same_frame else None
+        told = np.isfinite(measured.other_wrist[:, 0])
+        pair = _left_and_right(hands, told) if self.same_frame else None
+        self.soft = SoftTerms(hands, measured, config, tied, pair)
 
     def alone(self, hand: int) -> FitProblem:
         """One hand (B = 1) as if it had only just appeared; its shape stays tied."""
@@ -254,9 +257,9 @@ class FitProblem:
                     g[b, :-1] += weight * contacts.depth[mine] @ rows[mine]
 
 
-def _tied_hands(hands: HandConstants, free_betas: Array) -> list[int] | None:
-    """The left and the right hand of a frame, both of free shape: they belong to one person."""
-    free = [int(i) for i in np.nonzero(free_betas)[0]]
-    if len(free) != 2 or hands.sides[free[0]] == hands.sides[free[1]]:
+def _left_and_right(hands: HandConstants, which: NDArray[np.bool_]) -> list[int] | None:
+    """The left and the right hand of ``which`` (B,), where these are two: one person's."""
+    found = [int(i) for i in np.nonzero(which)[0]]
+    if len(found) != 2 or hands.sides[found[0]] == hands.sides[found[1]]:
         return None
-    return free
+    return found

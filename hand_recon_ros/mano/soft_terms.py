@@ -1,6 +1,10 @@
 """What the fit expects of a hand before it looks: limits, usual pose and shape, the last frame.
 
-All terms of a hand lie in one vector of residuals, in standard deviations:
+The usual pose is drawn towards the one that the front end told, if any, and the usual shape
+likewise: the product of two normal distributions is one, so neither needs a term of its own.
+
+All terms of a hand but what ties it to another lie in one vector of residuals, in standard
+deviations:
 
     usual pose 45 | limits 45 | DIP-PIP coupling 4 | scale of the relative 3D 1
     | last frame: angles 45, wrist position 3, wrist rotation 3      where there is one
@@ -17,6 +21,7 @@ from hand_recon_ros.mano import priors
 from hand_recon_ros.mano.kinematics import BETAS, ORIENTATION, POSE, POSITION
 from hand_recon_ros.mano.priors import BEND
 from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
+from hand_recon_ros.mano.wrist_pair import WristPair
 from hand_recon_ros.rotations import hat
 from hand_recon_ros.types import Array
 
@@ -26,6 +31,8 @@ SCALE_SIGMA = 0.2
 _LIMIT_SIGMA = np.deg2rad(3.0)
 _LENGTH_SIGMA = 0.0005
 _TIE_PRECISION = 0.3**-2
+_GUESS_BETAS_SIGMA = 1.5
+"""One picture tells little of a hand's shape: less than that it is a hand's."""
 
 _USUAL, _LIMITS, _COUPLING, _SCALE = slice(0, 45), slice(45, 90), slice(90, 94), 94
 _LAST_ANGLES, _LAST_POSITION, _LAST_TURN = slice(95, 140), slice(140, 143), slice(143, 146)
@@ -50,6 +57,7 @@ class SoftTerms:
         measured: their last frame, and whose shape is free.
         config: weights.
         tied: two hands of one person, both of free shape, or None (001 L_mano).
+        pair: two hands of which it is told how their wrists lie, or None.
     """
 
     def __init__(
@@ -58,12 +66,13 @@ class SoftTerms:
         measured: Measurements,
         config: FitConfig,
         tied: list[int] | None,
+        pair: list[int] | None = None,
     ) -> None:
         """Work out the weights; see the class."""
         count = len(measured.rays)
         self._hands, self._measured, self._config, self._tied = hands, measured, config, tied
-        self._mean = hands.anatomy.mean.reshape(count, 45)
-        self._usual = np.sqrt(config.pose_weight) / priors.POSE_SIGMA.reshape(45)
+        self._mean, self._usual = _usual_pose(hands, measured, config)
+        self._pair = WristPair.of(measured, pair, config)
         self._limit = np.sqrt(config.limits_weight) / _LIMIT_SIGMA
         self._couple = np.sqrt(config.pose_weight) * _COUPLE
         self._coupled = np.sqrt(config.pose_weight) * _COUPLED
@@ -73,6 +82,11 @@ class SoftTerms:
         self._last_inverse = np.swapaxes(measured.last.orientation, -1, -2)
         self._free_betas = bool(measured.free_betas.any())
         self._free = measured.free_betas[:, None]
+        believed = measured.guessed & (config.sigma_guess_rad > 0)
+        told = believed[:, None] * _GUESS_BETAS_SIGMA**-2
+        self._betas_precision = config.shape_weight + told
+        self._mean_betas = np.where(told > 0, measured.guess.betas * told, 0.0)
+        self._mean_betas /= np.maximum(self._betas_precision, 1e-12)
         self._betas_start = _LAST_TURN.stop if self._has_last else _FRAME_ONLY
         self._size = self._betas_start + (21 if self._free_betas else 0)
 
@@ -94,8 +108,8 @@ class SoftTerms:
         if self._free_betas:
             start, free = self._betas_start, self._free
             np.multiply(
-                state.betas,
-                np.sqrt(self._config.shape_weight) * free,
+                state.betas - self._mean_betas,
+                np.sqrt(self._betas_precision) * free,
                 out=soft[:, start : start + 10],
             )
             soft[:, start + 10] = self._length(state.betas)[0]
@@ -109,7 +123,13 @@ class SoftTerms:
         if self._tied is not None:
             apart = state.betas[self._tied[0]] - state.betas[self._tied[1]]
             cost[self._tied] += 0.5 * _TIE_PRECISION * (apart @ apart)
+        if self._pair is not None:
+            cost[self._pair.hands] += self._pair.cost(state.position)
         return np.asarray(cost)
+
+    def limit_cost(self, soft: Array) -> Array:
+        """(B,) the joint limits' part of the cost."""
+        return np.asarray(0.5 * np.square(soft[:, _LIMITS]).sum(axis=1))
 
     def add_to(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
         """Add all terms to the normal equations.
@@ -142,10 +162,17 @@ class SoftTerms:
         flat[:, -1] += SCALE_SIGMA**-2
         if self._free_betas:
             self._add_shape(state.betas, H, g)
+        if self._pair is not None:
+            self._pair.add_to(state.position, H, g)
 
     def without_last(self, D: Array, H: Array) -> Array:
-        """(B, n, n) the matrix less the ties to the last frame, angles' derivative as above."""
+        """(B, n, n) the matrix less the ties to the last frame, angles' derivative as above.
+
+        Nor does the way to the other wrist count: that one is not known either.
+        """
         H = H.copy()
+        if self._pair is not None:
+            self._pair.stiffen(H, -1.0)
         if self._has_last:
             count, columns = H.shape[:2]
             flat, precision = H.reshape(count, -1), self._measured.last_precision
@@ -185,9 +212,9 @@ class SoftTerms:
 
     def _add_shape(self, betas: Array, H: Array, g: Array) -> None:
         diagonal = H.reshape(len(H), -1)[:, :: H.shape[1] + 1]
-        prior = self._config.shape_weight * self._free
+        prior = self._betas_precision * self._free
         diagonal[:, BETAS] += prior + (1.0 - self._free)
-        g[:, BETAS] += prior * betas
+        g[:, BETAS] += prior * (betas - self._mean_betas)
         if self._has_last:
             tie = self._measured.last_precision[:, 3:] * self._free
             diagonal[:, BETAS] += tie
@@ -202,6 +229,21 @@ class SoftTerms:
             g[a, BETAS] += apart
             g[b, BETAS] -= apart
             diagonal[self._tied, BETAS] += 2 * _TIE_PRECISION
+
+
+def _usual_pose(
+    hands: HandConstants, measured: Measurements, config: FitConfig
+) -> tuple[Array, Array]:
+    """(B, 45) joint angles that are expected, and 1 / sigma of each."""
+    usual = np.sqrt(config.pose_weight) / priors.POSE_SIGMA.reshape(45)
+    mean = hands.anatomy.mean.reshape(-1, 45)
+    weights = np.broadcast_to(usual, mean.shape)
+    if config.sigma_guess_rad == 0 or not measured.guessed.any():
+        return mean, weights
+    told = np.where(measured.guessed, config.sigma_guess_rad**-2, 0.0)[:, None]
+    both = usual**2 + told
+    guess = measured.guess_angles.reshape(-1, 45)
+    return (usual**2 * mean + told * guess) / np.maximum(both, 1e-12), np.sqrt(both)
 
 
 _BLOCK_INDEX: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
