@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros import cholesky
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano.data import NUM_BETAS, HandModelData
@@ -126,7 +127,7 @@ class ManoFitter:
     ) -> list[FitResult]:
         e = minimum.evaluation
         state = e.state
-        covariance = np.linalg.inv(problem.information(minimum.equations))
+        covariance = np.stack([_inverse(each) for each in problem.information(minimum.equations)])
         turns = log_so3(np.concatenate((state.orientation[:, None], state.pose), axis=1))
         joints = e.posed.points[:, TO_SKELETON]
         projected = camera.project(joints)
@@ -162,6 +163,14 @@ class ManoFitter:
             return np.zeros((NUM_BETAS, NUM_BETAS))
         information = np.linalg.inv(covariance[BETAS, BETAS])
         return np.asarray(information - problem.soft.betas_precision(b) * np.eye(NUM_BETAS))
+
+
+def _inverse(information: Array) -> Array:
+    try:
+        W = cholesky.whitener(information.copy())
+    except np.linalg.LinAlgError:  # rounding made it indefinite
+        return np.asarray(np.linalg.inv(information))
+    return W.T @ W
 
 
 def _residual_px(keypoints: Keypoints, projected: Array) -> float:

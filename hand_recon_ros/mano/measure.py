@@ -30,6 +30,7 @@ _SPEED, _TURN_RATE, _ANGLE_RATE = 1.0, 6.0, 10.0
 _BETAS_SIGMA = 1.0
 _LONGEST_DT, _SHORTEST_DT = 1.0, 1 / 240
 _ROUND_TRIP_PX = 1.0
+_RESTING = HandStates.resting()
 
 
 class FitError(ValueError):
@@ -86,7 +87,9 @@ def measure(
         free_betas=np.array([float(r.betas is None) for r in requests]),
         guessed=guessed,
         guess=guess,
-        guess_angles=priors.angles_of(hands.anatomy.axes, guess.pose),
+        guess_angles=priors.angles_of(hands.anatomy.axes, guess.pose)
+        if guessed.any()
+        else np.zeros((len(requests), 15, 3)),
         other_wrist=np.stack([_other_wrist(r.keypoints) for r in requests]),
     )
 
@@ -168,7 +171,7 @@ def _last(
         sigma = np.array((_SPEED * dt, _TURN_RATE * dt, _ANGLE_RATE * dt, _BETAS_SIGMA))
         precision[b] = config.temporal_weight / sigma**2
     warm = np.array([state is not None for state in states])
-    return warm, HandStates.concatenate([s or HandStates.resting() for s in states]), precision
+    return warm, HandStates.concatenate([s or _RESTING for s in states]), precision
 
 
 def _guess(requests: Sequence[FitRequest]) -> tuple[NDArray[np.bool_], HandStates]:
@@ -184,7 +187,7 @@ def _guess(requests: Sequence[FitRequest]) -> tuple[NDArray[np.bool_], HandState
         state = HandStates(np.zeros((1, 3)), R[None], pose[None], betas[None], np.ones(1))
         states.append(state if finite else None)
     guessed = np.array([state is not None for state in states])
-    return guessed, HandStates.concatenate([s or HandStates.resting() for s in states])
+    return guessed, HandStates.concatenate([s or _RESTING for s in states])
 
 
 def _other_wrist(keypoints: Keypoints) -> Array:

@@ -32,7 +32,7 @@ from hand_recon_ros.mano.kinematics import (
     joint_jacobian,
     pose_joints,
 )
-from hand_recon_ros.mano.soft_terms import SoftTerms
+from hand_recon_ros.mano.soft_terms import ANGLE_ROWS, SoftTerms
 from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
 from hand_recon_ros.types import Array
 
@@ -112,11 +112,12 @@ class FitProblem:
         self.free_betas = bool(measured.free_betas.any())
         self.has_relative = bool(measured.relative_weight.any())
         self.columns = (BETAS.stop if self.free_betas else POSE.stop) + 1
-        self._valid_2d = np.count_nonzero(measured.whitening.any(axis=(2, 3)), axis=1)
+        self._valid_2d = (measured.whitening[..., 0, 0] != 0.0).sum(axis=1)
         self._rows = np.arange(len(measured.rays))
-        tied = _left_and_right(hands, measured.free_betas > 0) if self.same_frame else None
-        told = np.isfinite(measured.other_wrist[:, 0])
-        pair = _left_and_right(hands, told) if self.same_frame else None
+        tied = pair = None
+        if self.same_frame:
+            tied = _left_and_right(hands, measured.free_betas > 0)
+            pair = _left_and_right(hands, np.isfinite(measured.other_wrist[:, 0]))
         self.soft = SoftTerms(hands, measured, config, tied, pair)
 
     def alone(self, hand: int) -> FitProblem:
@@ -183,9 +184,9 @@ class FitProblem:
         J = joint_jacobian(self.hands.skeleton, e.posed, self.free_betas)
         if self.free_betas:
             J[..., BETAS] *= self.measured.free_betas[:, None, None, None]
-        H, g = self._point_equations(e, kernel, J)
         D = priors.angle_jacobian(self.hands.anatomy.axes, e.angles)
-        self.soft.add_to(e.state, e.soft, D, H, g)
+        H, g = self._row_equations(e, kernel, J, D)
+        self.soft.add_to(e.state, e.soft, H, g)
         self._add_contacts(e, J, H, g)
         return NormalEquations(H, g, D)
 
@@ -195,10 +196,14 @@ class FitProblem:
 
     # -- key points and relative 3D ------------------------------------------------------------
 
-    def _point_equations(self, e: Evaluation, kernel: Array, J: Array) -> tuple[Array, Array]:
-        count = len(J)
-        rows = np.zeros((count, 105 if self.has_relative else 42, self.columns))
+    def _row_equations(
+        self, e: Evaluation, kernel: Array, J: Array, D: Array
+    ) -> tuple[Array, Array]:
+        """What key points, relative 3D and angles say, as one product of their rows."""
+        count, points = len(J), 105 if self.has_relative else 42
+        rows = np.zeros((count, points + ANGLE_ROWS, self.columns))
         residual = np.empty(rows.shape[:2])
+        self.soft.write_angles(e.soft, D, rows[:, points:], residual[:, points:])
         weight = 1.0 / (1.0 + e.square_2d / kernel)
         projection = np.empty((count, 21, 2, 3))
         inverse_depth = weight / np.maximum(e.posed.points[:, :, 2], MIN_DEPTH_M)
@@ -207,11 +212,19 @@ class FitProblem:
         rows[:, :42, :-1] = (projection @ J).reshape(count, 42, -1)
         residual[:, :42] = (weight[..., None] * e.residual_2d).reshape(count, 42)
         if self.has_relative:
-            weight = (1.0 + e.square_3d / _SQUARE_3D) ** -0.25
+            weight = 1.0 / np.sqrt(np.sqrt(1.0 + e.square_3d / _SQUARE_3D))
             scale = weight[..., None] * self.measured.relative_weight
-            rows[:, 42:, 3:-1] = (scale[..., None] * J[..., 3:]).reshape(count, 63, -1)
-            rows[:, 42:, -1] = -(scale * self.measured.relative).reshape(count, 63)
-            residual[:, 42:] = (weight[..., None] * e.residual_3d).reshape(count, 63)
+            np.multiply(
+                scale.reshape(count, 63, 1),
+                J.reshape(count, 63, -1)[..., 3:],
+                out=rows[:, 42:105, 3:-1],
+            )
+            np.multiply(
+                scale.reshape(count, 63),
+                -self.measured.relative.reshape(count, 63),
+                out=rows[:, 42:105, -1],
+            )
+            residual[:, 42:105] = (weight[..., None] * e.residual_3d).reshape(count, 63)
         H = np.empty((count, self.columns, self.columns))
         for b in range(count):  # 2-D products go to BLAS' symmetric one
             np.matmul(rows[b].T, rows[b], out=H[b])

@@ -46,9 +46,11 @@ def doubts_of(problem: FitProblem, minimum: Minimum) -> Doubts:
     points, relative = problem.point_costs(minimum.evaluation)
     seen = np.count_nonzero(problem.measured.whitening[..., 0, 0], axis=1)
     hand = (points.sum(axis=1) > _DOUBT_2D * seen) | ~np.isfinite(minimum.cost)
-    limits = problem.soft.limit_cost(minimum.evaluation.soft)
-    unlikely = (points.sum(axis=1) > _NEW_DOUBT_2D * seen) | (limits > _NEW_DOUBT_LIMITS)
-    hand |= unlikely & ~problem.measured.warm
+    new = ~problem.measured.warm
+    if new.any():
+        limits = problem.soft.limit_cost(minimum.evaluation.soft)
+        unlikely = (points.sum(axis=1) > _NEW_DOUBT_2D * seen) | (limits > _NEW_DOUBT_LIMITS)
+        hand |= new & unlikely
     finger = relative[:, 1:16].reshape(-1, 5, 3).sum(axis=2) + relative[:, 16:]
     return Doubts(hand, finger > 4 * _DOUBT_3D)
 
