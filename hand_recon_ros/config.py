@@ -118,8 +118,8 @@ class FitConfig:
     )
     sigma_guess_rad: float = option_field(
         0.3,
-        "Noise of the joint angles that the learned regressor tells, rad; 0 = its pose and shape "
-        "only start the fit.",
+        "Noise of the joint angles that the learned regressor tells, rad; 0 = its pose only "
+        "starts the fit, and its shape is not used.",
         low=0.0,
         high=10.0,
     )

@@ -144,7 +144,7 @@ def _weights(times: Array, order: int) -> tuple[Array, Array]:
     if scale == 0:
         return np.ones(1), np.zeros(1)
     degree = min(order, len(times) - 1)
-    powers = np.vander(times / scale, degree + 1, increasing=True)
+    powers = (times / scale)[:, None] ** np.arange(degree + 1)
     solution = lapack.dgels(powers, np.eye(len(times)))[1]
     slope = solution[1] / scale if degree else np.zeros(len(times))
     return solution[0], slope
