@@ -116,6 +116,20 @@ class FitConfig:
         low=0.0,
         high=1.0,
     )
+    sigma_guess_rad: float = option_field(
+        0.3,
+        "Noise of the joint angles that the learned regressor tells, rad; 0 = its pose only "
+        "starts the fit, and its shape is not used.",
+        low=0.0,
+        high=10.0,
+    )
+    sigma_wrists_m: float = option_field(
+        0.03,
+        "Noise of the regressor's way from one wrist to the other, metres along each axis; "
+        "0 = not used.",
+        low=0.0,
+        high=1.0,
+    )
     limits_weight: float = option_field(1.0, "Weight of the joint limits.", low=0.0, high=100.0)
     collision_weight: float = option_field(
         1.0, "Weight against fingers and hands that pass through each other.", low=0.0, high=100.0

@@ -29,6 +29,15 @@ for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
     _FOUR_QQT[_j, _k, [_i, 3], [3, _i]] = -1.0
 _FOUR_QQT = _FOUR_QQT.reshape(9, 16)
 _FOUR_QQT_AT_ZERO = np.eye(4).reshape(16)
+# 4 w q and what it is at zero
+_FOUR_WQ, _FOUR_WQ_AT_ZERO = np.ascontiguousarray(_FOUR_QQT[:, 12:]), _FOUR_QQT_AT_ZERO[12:]
+# and a unit quaternion's rotation matrix is linear in q q^T
+_FROM_QQT = np.zeros((4, 4, 3, 3))
+for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+    _FROM_QQT[[_i, _j, _k, 3], [_i, _j, _k, 3], _i, _i] = 1.0, -1.0, -1.0, 1.0
+    _FROM_QQT[_i, _j, [_i, _j], [_j, _i]] = _FROM_QQT[_j, _i, [_i, _j], [_j, _i]] = 1.0
+    _FROM_QQT[_k, 3, [_j, _i], [_i, _j]] = _FROM_QQT[3, _k, [_j, _i], [_i, _j]] = 1.0, -1.0
+_FROM_QQT = _FROM_QQT.reshape(16, 9)
 
 
 def hat(w: ArrayLike) -> Array:
@@ -38,13 +47,17 @@ def hat(w: ArrayLike) -> Array:
 
 
 def exp_so3(w: ArrayLike) -> Array:
-    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) (Rodrigues)."""
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3), by quaternions."""
     vector = np.asarray(w, dtype=np.float64)
-    square, sine, cosine = _sine_cosine(vector)
-    R = vector[..., :, None] * (vector * cosine[..., None])[..., None, :]
-    R += ((vector * sine[..., None]) @ _GENERATORS_FLAT).reshape(R.shape)
-    R += (1.0 - cosine * square)[..., None, None] * _EYE
-    return R
+    half = 0.5 * np.sqrt(np.einsum("...i,...i->...", vector, vector))
+    q = np.empty((*vector.shape[:-1], 4))
+    np.cos(half, out=q[..., 3])
+    half += 1e-15  # sin(x) / x is 1 long before
+    ratio = np.sin(half) / half
+    ratio *= 0.5
+    np.multiply(vector, ratio[..., None], out=q[..., :3])
+    outer = q[..., :, None] * q[..., None, :]
+    return (outer.reshape(*q.shape[:-1], 16) @ _FROM_QQT).reshape(*vector.shape, 3)
 
 
 def log_so3(R: ArrayLike) -> Array:
@@ -52,7 +65,11 @@ def log_so3(R: ArrayLike) -> Array:
 
     Accurate over the whole range, also at pi, where the sign of the axis is arbitrary.
     """
-    q = matrix_to_quaternion(R)
+    m = np.asarray(R, dtype=np.float64)
+    q = m.reshape(*m.shape[:-2], 9) @ _FOUR_WQ + _FOUR_WQ_AT_ZERO
+    if not q.size or q[..., 3].min() <= _FAR_FROM_PI:
+        q = matrix_to_quaternion(m)
+    # else 4 w q does as well as q
     length = np.sqrt(np.einsum("...i,...i->...", q[..., :3], q[..., :3]))
     angle = 2.0 * np.arctan2(length, q[..., 3])
     scale = np.divide(angle, length, out=np.full_like(length, 2.0), where=length > 1e-12)
@@ -109,12 +126,28 @@ def matrix_to_quaternion(R: ArrayLike) -> Array:
     return np.asarray(np.where(q[..., 3:] < 0, -q, q))
 
 
+def matrix_from_columns(columns: ArrayLike) -> Array:
+    """Rotation matrices (..., 3, 3) of their first two columns (..., 6), one after the other.
+
+    The columns need be neither unit nor perpendicular (Zhou et al. 2019, section B).
+    """
+    c = np.asarray(columns, dtype=np.float64)
+    first = _unit(c[..., :3])
+    along = np.einsum("...i,...i->...", first, c[..., 3:])
+    second = _unit(c[..., 3:] - along[..., None] * first)
+    return np.stack([first, second, np.cross(first, second)], axis=-1)
+
+
 def quaternion_to_matrix(q: ArrayLike) -> Array:
     """Rotation matrices (..., 3, 3) of quaternions (..., 4), x, y, z, w of any length but 0."""
     unit = np.asarray(q, dtype=np.float64)
     unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)
     W = hat(unit[..., :3])
     return np.asarray(_EYE + 2.0 * (unit[..., 3, None, None] * W + W @ W))
+
+
+def _unit(v: Array) -> Array:
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12))
 
 
 def _sine_cosine(w: Array) -> tuple[Array, Array, Array]:

@@ -53,6 +53,21 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class PoseGuess:
+    """MANO's pose and shape of one hand, read off the image: where a fit may start.
+
+    Attributes:
+        wrist_rotation: (3, 3) camera from wrist.
+        joint_rotations: (15, 3, 3) each joint in its parent's frame, MANO order.
+        betas: (10,) shape.
+    """
+
+    wrist_rotation: Array
+    joint_rotations: Array
+    betas: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Keypoints:
     """21 key points of one hand.
 
@@ -64,6 +79,9 @@ class Keypoints:
         confidence: (21,) 0..1.
         relative_m: (21, 3) optional 3D prior: metres, wrist at the origin, camera axes.
         box_px: (4,) x, y, width, height of the hand.
+        guess: optional pose and shape, of the hand model of ``side``.
+        other_wrist_m: (3,) optional, from this wrist to that of the other hand of a pair, metres,
+            camera axes.
     """
 
     side: Side
@@ -73,6 +91,8 @@ class Keypoints:
     box_px: Array
     side_score: float = 1.0
     relative_m: Array | None = None
+    guess: PoseGuess | None = None
+    other_wrist_m: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def _canonical() -> np.ndarray:
 
 
 RIGHT = _canonical()
+JOINT_TURNS = np.linspace((-0.3, 0.2, 0.5), (0.4, -0.1, 0.9), 15)
+"""(15, 3) what the stand-in regressor tells of a right hand's joints, rad."""
 
 
 @dataclass(frozen=True)
@@ -186,4 +188,11 @@ class RigidRegressor:
         points = reading.points_px.astype(np.float64)
         _, turn, away = cv2.solvePnP(RIGHT, points, K, None, flags=cv2.SOLVEPNP_SQPNP)
         cv2.solvePnP(RIGHT, points, K, None, turn, away, useExtrinsicGuess=True)
-        return HandEstimate(RIGHT @ exp_so3(turn.ravel()).T, reading.points_px, np.zeros(21))
+        R = exp_so3(turn.ravel())
+        return HandEstimate(
+            RIGHT @ R.T,
+            reading.points_px,
+            np.zeros(21),
+            rotations=np.concatenate([R[None], exp_so3(JOINT_TURNS)]),
+            betas=np.zeros(10),
+        )

@@ -7,12 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawn_hands import CAMERA, DotReader, Drawn, DrawnBoxes, RigidRegressor, frame
+from drawn_hands import (
+    CAMERA,
+    JOINT_TURNS,
+    DotReader,
+    Drawn,
+    DrawnBoxes,
+    RigidRegressor,
+    frame,
+)
+from drawn_hands import RIGHT as SHAPE
 
 from hand_recon_ros.config import Config, DetectorConfig
 from hand_recon_ros.detection.learned import LearnedHands
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.pipeline import HandReconstructor
+from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.stages import Detector, KeypointEstimator, Regressor
 from hand_recon_ros.types import Detection, Keypoints
 
@@ -83,6 +93,20 @@ def test_points_and_3d_come_back_to_the_camera(
     hand = Drawn(side, at, turn)  # type: ignore[arg-type]
     (found,) = Stand([[hand]], static=True).see(0)
     check(found, hand)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_pose_comes_back_to_the_camera(side: str) -> None:
+    hand = Drawn(side, (0.2, 0.1, 0.6), (0.3, -0.4, 0.6))  # type: ignore[arg-type]
+    (found,) = Stand([[hand]], static=True).see(0)
+    assert found.guess is not None
+    assert found.relative_m is not None
+    mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0])
+    turned = (SHAPE * mirror) @ found.guess.wrist_rotation.T
+    np.testing.assert_allclose(turned, found.relative_m, atol=1e-9)
+    # a mirror turns the sense of the turns about its own axes only
+    turns = exp_so3(JOINT_TURNS * (1.0, *(2 * [mirror[0]])))
+    np.testing.assert_allclose(found.guess.joint_rotations, turns, atol=1e-12)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

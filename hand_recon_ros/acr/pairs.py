@@ -12,6 +12,7 @@ from hand_recon_ros.acr.network import GEOMETRY
 from hand_recon_ros.keypoints.crops import HandCrop
 from hand_recon_ros.keypoints.windows import WindowReading
 from hand_recon_ros.networks.runtime import Network, compile_network
+from hand_recon_ros.rotations import matrix_from_columns
 from hand_recon_ros.types import Array
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ class HandEstimate:
         points_px: (21, 2) window px.
         log_sigma_px: (21,) logarithm of the expected error along an axis, window px.
         other_wrist_m: (3,) from its wrist to the other hand's; None for a hand alone.
+        rotations: (16, 3, 3) MANO's, global first; None where not told.
+        betas: (10,) shape; None where not told.
     """
 
     joints_m: Array
     points_px: Array
     log_sigma_px: Array
     other_wrist_m: Array | None = None
+    rotations: Array | None = None
+    betas: Array | None = None
 
 
 PairRegressor = Callable[[Sequence[tuple[HandCrop, WindowReading]]], list[HandEstimate]]
@@ -88,9 +93,19 @@ class PairNetwork:
             partner,
             geometry.astype(np.float32),
         )
-        joints, points, log_sigma, _, _, _, away = (np.asarray(x, np.float64) for x in told)
+        joints, points, log_sigma, pose6d, betas, _, away = (
+            np.asarray(x, np.float64) for x in told
+        )
+        rotations = matrix_from_columns(pose6d)
         return [
-            HandEstimate(joints[i], points[i], log_sigma[i], away[i] if count == 2 else None)
+            HandEstimate(
+                joints_m=joints[i],
+                points_px=points[i],
+                log_sigma_px=log_sigma[i],
+                other_wrist_m=away[i] if count == 2 else None,
+                rotations=rotations[i],
+                betas=betas[i],
+            )
             for i in range(count)
         ]
 

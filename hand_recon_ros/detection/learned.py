@@ -19,10 +19,11 @@ from hand_recon_ros.detection.followed import FollowedHand
 from hand_recon_ros.detection.looking import Look, WindowLooker
 from hand_recon_ros.keypoints.calibration import Calibration
 from hand_recon_ros.keypoints.confidence import OUTSIDE
+from hand_recon_ros.keypoints.crops import HandCrop
 from hand_recon_ros.keypoints.windows import WindowReader
 from hand_recon_ros.stages import Detector
 from hand_recon_ros.temporal.association import distance, hand_size, without_duplicates
-from hand_recon_ros.types import Array, Detection, Frame, Keypoints
+from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
@@ -131,7 +132,9 @@ class LearnedHands:
         return [s.keypoints for s in self._seen]
 
     def regress(self, frame: Frame, keypoints: Sequence[Keypoints]) -> list[Keypoints]:
-        """The same hands with refined points, calibrated confidence and ``relative_m``.
+        """The same hands with refined points, calibrated confidence and their 3D.
+
+        Set are ``relative_m``, ``guess`` and, for the two hands of a pair, ``other_wrist_m``.
 
         Raises:
             TypeError: key points that ``estimate`` did not find in this frame.
@@ -186,6 +189,10 @@ class LearnedHands:
             confidence=_inside(confidence, points, width, height),
             box_px=hand_box(points, width, height),
             relative_m=crop.to_camera(estimate.joints_m),
+            guess=_guess(crop, estimate),
+            other_wrist_m=None
+            if estimate.other_wrist_m is None
+            else crop.to_camera(estimate.other_wrist_m),
         )
 
 
@@ -199,6 +206,13 @@ def _keypoints(hand: FollowedHand, look: Look, frame: Frame) -> Keypoints:
         box_px=hand_box(look.points_px, width, height),
         side_score=hand.side_score,
     )
+
+
+def _guess(crop: HandCrop, estimate: HandEstimate) -> PoseGuess | None:
+    if estimate.rotations is None or estimate.betas is None:
+        return None
+    rotations = crop.rotations_to_camera(estimate.rotations)
+    return PoseGuess(rotations[0], rotations[1:], estimate.betas)
 
 
 def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Array:

@@ -63,6 +63,18 @@ class HandCrop:
         v = np.asarray(vectors, dtype=np.float64)
         return np.asarray((v * _MIRROR if self.mirrored else v) @ self.rotation)
 
+    def rotations_to_camera(self, rotations: ArrayLike) -> Array:
+        """MANO's (16, 3, 3) rotations of the (mirrored) window's axes in the real camera's.
+
+        The mirror image of a turn R is M R M; the joints' are in their parents' frames, so only
+        the first, the wrist's, sees the window turn.
+        """
+        R = np.array(rotations, dtype=np.float64)
+        if self.mirrored:
+            R *= _MIRROR[:, None] * _MIRROR
+        R[0] = self.rotation.T @ R[0]
+        return R
+
     def to_window(self, vectors: ArrayLike) -> Array:
         """(..., 3) vectors of the real camera's axes in the (mirrored) window's axes."""
         v = np.asarray(vectors, dtype=np.float64) @ self.rotation.T

@@ -116,12 +116,15 @@ def sphere_centres(posed: PosedJoints) -> Array:
 
 def contacts_within(spheres: SphereHand, centres: Array) -> Contacts | None:
     """Overlaps of each hand with itself, or None."""
-    relative = centres - centres[:, :1]
-    apart = _squared_distances(relative, relative)
+    twice = centres @ centres.swapaxes(-1, -2)
+    square = twice.reshape(len(twice), -1)[:, :: NUM_SPHERES + 1]
+    apart = square[:, :, None] + square[:, None]
+    twice *= 2.0
+    apart -= twice
     close = apart < spheres.least
     if not close.any():
         return None
-    hand, a, b = np.nonzero(close)
+    hand, a, b = close.nonzero()
     return _contacts(hand, a, hand, b, centres, np.sqrt(spheres.least[hand, a, b]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros import cholesky
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano.data import NUM_BETAS, HandModelData
@@ -16,6 +17,7 @@ from hand_recon_ros.mano.residuals import FitProblem
 from hand_recon_ros.mano.results import STATE_SIZE, FitRequest, FitResult
 from hand_recon_ros.mano.search import best_guess, doubts_of, repaired
 from hand_recon_ros.mano.solver import Minimum, minimise
+from hand_recon_ros.mano.start import start_from_guess
 from hand_recon_ros.mano.states import HandConstants, HandStates
 from hand_recon_ros.rotations import log_so3
 from hand_recon_ros.skeleton import Side
@@ -30,9 +32,10 @@ _CLEARLY_BETTER = 5.0
 class ManoFitter:
     """Fits all hands of a frame together by Levenberg-Marquardt (000 section 3.4).
 
-    A hand with a warm start goes on from there. When the outcome contradicts the relative 3D or
-    the key points (a finger mirrored in depth, a jump), fresh guesses are tried as well, as they
-    are for a new hand, and the lowest cost wins.
+    A hand with a warm start goes on from there, a new one from the pose that the front end told.
+    When the outcome contradicts the relative 3D or the key points (a finger mirrored in depth, a
+    jump), fresh guesses are tried as well, as they are for a new hand of which nothing is told, and
+    the lowest cost wins.
 
     Args:
         models: hand model of each side that may be asked for.
@@ -87,17 +90,21 @@ class ManoFitter:
         return self._results(requests, problem, minimum, camera)
 
     def _cold(self, problem: FitProblem, b: int, request: FitRequest) -> HandStates:
-        betas = self._first_betas[request.side] if request.betas is None else request.betas
-        return best_guess(problem.alone(b), np.asarray(betas, dtype=np.float64))[0]
+        chosen = self._first_betas[request.side] if request.betas is None else request.betas
+        betas, alone = np.asarray(chosen, dtype=np.float64), problem.alone(b)
+        if problem.measured.guessed[b]:
+            return start_from_guess(alone, betas[None])
+        return best_guess(alone, betas)[0]
 
     def _reconsidered(
         self, problem: FitProblem, minimum: Minimum
     ) -> tuple[HandStates, NDArray[np.bool_]]:
-        """Fit doubtful hands of a track anew; (B,) says where that is clearly better."""
+        """Fit doubtful hands anew that had a start; (B,) says where that is clearly better."""
         doubts = doubts_of(problem, minimum)
         state = minimum.evaluation.state
         renewed = np.zeros(len(doubts.hand), dtype=np.bool_)
-        for b in np.nonzero(problem.measured.warm & doubts.any)[0]:
+        started = problem.measured.warm | problem.measured.guessed
+        for b in np.nonzero(started & doubts.any)[0]:
             own = state.take(np.array([b]))
             alone = problem.alone(b)
             own_cost = float(alone.cost(alone.evaluate(own))[0])
@@ -120,7 +127,7 @@ class ManoFitter:
     ) -> list[FitResult]:
         e = minimum.evaluation
         state = e.state
-        covariance = np.linalg.inv(problem.information(minimum.equations))
+        covariance = np.stack([_inverse(each) for each in problem.information(minimum.equations)])
         turns = log_so3(np.concatenate((state.orientation[:, None], state.pose), axis=1))
         joints = e.posed.points[:, TO_SKELETON]
         projected = camera.project(joints)
@@ -156,6 +163,14 @@ class ManoFitter:
             return np.zeros((NUM_BETAS, NUM_BETAS))
         information = np.linalg.inv(covariance[BETAS, BETAS])
         return np.asarray(information - problem.soft.betas_precision(b) * np.eye(NUM_BETAS))
+
+
+def _inverse(information: Array) -> Array:
+    try:
+        W = cholesky.whitener(information.copy())
+    except np.linalg.LinAlgError:  # rounding made it indefinite
+        return np.asarray(np.linalg.inv(information))
+    return W.T @ W
 
 
 def _residual_px(keypoints: Keypoints, projected: Array) -> float:

@@ -42,6 +42,8 @@ _BONE_START = np.column_stack((np.zeros(5, dtype=int), np.arange(1, 16).reshape(
 # a finger's joint L moves its point M (3 = tip)
 _JOINT = np.array((0, 0, 0, 1, 1, 2))
 _MOVED = np.array((1, 2, 3, 2, 3, 3))
+_LEVER = np.eye(4)[_JOINT] - np.eye(4)[_MOVED]
+_EYE = np.eye(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +155,16 @@ def pose_joints(
         betas: (B, 10) shape.
     """
     count = len(position)
-    bones = skeleton.bones + (skeleton.bone_shape @ betas[:, None, None, :, None])[..., 0]
+    grown = skeleton.bone_shape.reshape(count, 60, 10) @ betas[..., None]
+    bones = grown.reshape(count, 5, 4, 3, 1)
+    bones += skeleton.bones[..., None]
     fingers = pose.reshape(count, 5, 3, 3, 3)
     chain = np.empty((count, 5, 4, 3, 3))
     chain[:, :, 0] = orientation[:, None]
     for level in range(3):
         np.matmul(chain[:, :, level], fingers[:, :, level], out=chain[:, :, level + 1])
-    steps = chain @ bones[..., None]
-    finger = np.cumsum(steps[..., 0], axis=2)
+    steps = chain @ bones
+    finger = steps[..., 0].cumsum(axis=2)
     finger += position[:, None, None]
     points = np.empty((count, 21, 3))
     points[:, 0] = position
@@ -180,11 +184,10 @@ def joint_jacobian(skeleton: HandSkeleton, posed: PosedJoints, with_betas: bool 
     count = len(posed.points)
     columns = NUM_COLUMNS if with_betas else POSE.stop
     J = np.zeros((count, 21, 3, columns))
-    J[..., POSITION] = np.eye(3)
+    J[..., POSITION] = _EYE
     # w x d = hat(-d) w
     J[:, 1:, :, ORIENTATION] = hat(posed.points[:, :1] - posed.points[:, 1:])
-    lever = posed.finger[:, :, _JOINT] - posed.finger[:, :, _MOVED]
-    turned = hat(lever) @ posed.chain[:, :, 1 + _JOINT]
+    turned = hat(_LEVER @ posed.finger) @ posed.chain.take(1 + _JOINT, axis=2)
     J.reshape(count, -1)[:, _flat_index(columns)] = turned.reshape(count, -1)
     if with_betas:
         moved = posed.chain @ skeleton.bone_shape

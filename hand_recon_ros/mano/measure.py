@@ -30,6 +30,7 @@ _SPEED, _TURN_RATE, _ANGLE_RATE = 1.0, 6.0, 10.0
 _BETAS_SIGMA = 1.0
 _LONGEST_DT, _SHORTEST_DT = 1.0, 1 / 240
 _ROUND_TRIP_PX = 1.0
+_RESTING = HandStates.resting()
 
 
 class FitError(ValueError):
@@ -73,6 +74,7 @@ def measure(
         weight[b] /= _sigma_px(pixels[b, valid[b]], config)
     relative, relative_weight = _relative(requests, config)
     warm, last, precision = _last(requests, hands, config)
+    guessed, guess = _guess(requests)
     return Measurements(
         rays=rays,
         whitening=weight[..., None, None] * scale,
@@ -83,6 +85,12 @@ def measure(
         last_angles=priors.angles_of(hands.anatomy.axes, last.pose),
         last_precision=precision,
         free_betas=np.array([float(r.betas is None) for r in requests]),
+        guessed=guessed,
+        guess=guess,
+        guess_angles=priors.angles_of(hands.anatomy.axes, guess.pose)
+        if guessed.any()
+        else np.zeros((len(requests), 15, 3)),
+        other_wrist=np.stack([_other_wrist(r.keypoints) for r in requests]),
     )
 
 
@@ -163,7 +171,28 @@ def _last(
         sigma = np.array((_SPEED * dt, _TURN_RATE * dt, _ANGLE_RATE * dt, _BETAS_SIGMA))
         precision[b] = config.temporal_weight / sigma**2
     warm = np.array([state is not None for state in states])
-    return warm, HandStates.concatenate([s or HandStates.resting() for s in states]), precision
+    return warm, HandStates.concatenate([s or _RESTING for s in states]), precision
+
+
+def _guess(requests: Sequence[FitRequest]) -> tuple[NDArray[np.bool_], HandStates]:
+    """Which hands have a pose of the right side's model from the front end, and these poses."""
+    states: list[HandStates | None] = []
+    for request in requests:
+        guess = request.keypoints.guess
+        if guess is None or request.keypoints.side != request.side:
+            states.append(None)
+            continue
+        R, pose, betas = guess.wrist_rotation, guess.joint_rotations, guess.betas
+        finite = np.isfinite(R).all() and np.isfinite(pose).all() and np.isfinite(betas).all()
+        state = HandStates(np.zeros((1, 3)), R[None], pose[None], betas[None], np.ones(1))
+        states.append(state if finite else None)
+    guessed = np.array([state is not None for state in states])
+    return guessed, HandStates.concatenate([s or _RESTING for s in states])
+
+
+def _other_wrist(keypoints: Keypoints) -> Array:
+    away = keypoints.other_wrist_m
+    return np.full(3, np.nan) if away is None or not np.isfinite(away).all() else away
 
 
 def _warm_state(request: FitRequest, hands: HandConstants, b: int) -> HandStates | None:

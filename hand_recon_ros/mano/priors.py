@@ -103,7 +103,7 @@ class Anatomy:
 
 def angles_of(axes: Array, rotations: Array) -> Array:
     """Twist, spread and bend (..., 3), rad, of joint rotations (..., 3, 3)."""
-    return _angles(np.swapaxes(axes, -1, -2) @ rotations @ axes)
+    return _angles(axes.swapaxes(-1, -2) @ rotations @ axes)
 
 
 def angle_jacobian(axes: Array, angles: Array) -> Array:
@@ -120,7 +120,7 @@ def angle_jacobian(axes: Array, angles: Array) -> Array:
     rates[..., 1, 2] = -sin_twist
     rates[..., 2, 1] = sin_twist * secant
     rates[..., 2, 2] = cos_twist * secant
-    return np.asarray(rates @ np.swapaxes(axes, -1, -2))
+    return np.asarray(rates @ axes.swapaxes(-1, -2))
 
 
 def rotations_of(axes: Array, angles: Array) -> Array:
@@ -145,7 +145,8 @@ def _angles(turned: Array) -> Array:
     """Twist, spread and bend of rotations already told in anatomical axes."""
     angles = np.empty(turned.shape[:-1])
     np.arctan2(turned[..., 2, 1], turned[..., 2, 2], out=angles[..., TWIST])
-    np.arcsin(np.clip(-turned[..., 2, 0], -_MAX_SPREAD, _MAX_SPREAD), out=angles[..., SPREAD])
+    sine = np.minimum(np.maximum(turned[..., 2, 0], -_MAX_SPREAD), _MAX_SPREAD)
+    np.negative(np.arcsin(sine, out=sine), out=angles[..., SPREAD])
     np.arctan2(turned[..., 1, 0], turned[..., 0, 0], out=angles[..., BEND])
     return angles
 

@@ -9,7 +9,7 @@ The cost of a hand is half a sum of squares, each residual in standard deviation
   pulled back;
 * angles: joint limits (one-sided), relaxed pose, DIP-PIP coupling, last frame;
 * spheres that overlap (000 section 3.4), shape N(0, 1), the known length of the flat hand,
-  both hands of one person alike (001 L_mano), wrist of the last frame.
+  both hands of one person alike (001 L_mano), wrist of the last frame, the way from wrist to wrist.
 
 Unknowns ("columns"): the 51 of ``results.STATE_SIZE``, 10 betas unless every shape is held, and
 the scale of the relative 3D.
@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.config import FitConfig
 from hand_recon_ros.mano import collision, priors
@@ -31,7 +32,7 @@ from hand_recon_ros.mano.kinematics import (
     joint_jacobian,
     pose_joints,
 )
-from hand_recon_ros.mano.soft_terms import SoftTerms
+from hand_recon_ros.mano.soft_terms import ANGLE_ROWS, SoftTerms
 from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
 from hand_recon_ros.types import Array
 
@@ -111,10 +112,13 @@ class FitProblem:
         self.free_betas = bool(measured.free_betas.any())
         self.has_relative = bool(measured.relative_weight.any())
         self.columns = (BETAS.stop if self.free_betas else POSE.stop) + 1
-        self._valid_2d = np.count_nonzero(measured.whitening.any(axis=(2, 3)), axis=1)
+        self._valid_2d = (measured.whitening[..., 0, 0] != 0.0).sum(axis=1)
         self._rows = np.arange(len(measured.rays))
-        tied = _tied_hands(hands, measured.free_betas) if self.same_frame else None
-        self.soft = SoftTerms(hands, measured, config, tied)
+        tied = pair = None
+        if self.same_frame:
+            tied = _left_and_right(hands, measured.free_betas > 0)
+            pair = _left_and_right(hands, np.isfinite(measured.other_wrist[:, 0]))
+        self.soft = SoftTerms(hands, measured, config, tied, pair)
 
     def alone(self, hand: int) -> FitProblem:
         """One hand (B = 1) as if it had only just appeared; its shape stays tied."""
@@ -180,9 +184,9 @@ class FitProblem:
         J = joint_jacobian(self.hands.skeleton, e.posed, self.free_betas)
         if self.free_betas:
             J[..., BETAS] *= self.measured.free_betas[:, None, None, None]
-        H, g = self._point_equations(e, kernel, J)
         D = priors.angle_jacobian(self.hands.anatomy.axes, e.angles)
-        self.soft.add_to(e.state, e.soft, D, H, g)
+        H, g = self._row_equations(e, kernel, J, D)
+        self.soft.add_to(e.state, e.soft, H, g)
         self._add_contacts(e, J, H, g)
         return NormalEquations(H, g, D)
 
@@ -192,10 +196,14 @@ class FitProblem:
 
     # -- key points and relative 3D ------------------------------------------------------------
 
-    def _point_equations(self, e: Evaluation, kernel: Array, J: Array) -> tuple[Array, Array]:
-        count = len(J)
-        rows = np.zeros((count, 105 if self.has_relative else 42, self.columns))
+    def _row_equations(
+        self, e: Evaluation, kernel: Array, J: Array, D: Array
+    ) -> tuple[Array, Array]:
+        """What key points, relative 3D and angles say, as one product of their rows."""
+        count, points = len(J), 105 if self.has_relative else 42
+        rows = np.zeros((count, points + ANGLE_ROWS, self.columns))
         residual = np.empty(rows.shape[:2])
+        self.soft.write_angles(e.soft, D, rows[:, points:], residual[:, points:])
         weight = 1.0 / (1.0 + e.square_2d / kernel)
         projection = np.empty((count, 21, 2, 3))
         inverse_depth = weight / np.maximum(e.posed.points[:, :, 2], MIN_DEPTH_M)
@@ -204,11 +212,19 @@ class FitProblem:
         rows[:, :42, :-1] = (projection @ J).reshape(count, 42, -1)
         residual[:, :42] = (weight[..., None] * e.residual_2d).reshape(count, 42)
         if self.has_relative:
-            weight = (1.0 + e.square_3d / _SQUARE_3D) ** -0.25
+            weight = 1.0 / np.sqrt(np.sqrt(1.0 + e.square_3d / _SQUARE_3D))
             scale = weight[..., None] * self.measured.relative_weight
-            rows[:, 42:, 3:-1] = (scale[..., None] * J[..., 3:]).reshape(count, 63, -1)
-            rows[:, 42:, -1] = -(scale * self.measured.relative).reshape(count, 63)
-            residual[:, 42:] = (weight[..., None] * e.residual_3d).reshape(count, 63)
+            np.multiply(
+                scale.reshape(count, 63, 1),
+                J.reshape(count, 63, -1)[..., 3:],
+                out=rows[:, 42:105, 3:-1],
+            )
+            np.multiply(
+                scale.reshape(count, 63),
+                -self.measured.relative.reshape(count, 63),
+                out=rows[:, 42:105, -1],
+            )
+            residual[:, 42:105] = (weight[..., None] * e.residual_3d).reshape(count, 63)
         H = np.empty((count, self.columns, self.columns))
         for b in range(count):  # 2-D products go to BLAS' symmetric one
             np.matmul(rows[b].T, rows[b], out=H[b])
@@ -254,9 +270,9 @@ class FitProblem:
                     g[b, :-1] += weight * contacts.depth[mine] @ rows[mine]
 
 
-def _tied_hands(hands: HandConstants, free_betas: Array) -> list[int] | None:
-    """The left and the right hand of a frame, both of free shape: they belong to one person."""
-    free = [int(i) for i in np.nonzero(free_betas)[0]]
-    if len(free) != 2 or hands.sides[free[0]] == hands.sides[free[1]]:
+def _left_and_right(hands: HandConstants, which: NDArray[np.bool_]) -> list[int] | None:
+    """The left and the right hand of ``which`` (B,), where these are two: one person's."""
+    found = [int(i) for i in np.nonzero(which)[0]]
+    if len(found) != 2 or hands.sides[found[0]] == hands.sides[found[1]]:
         return None
-    return free
+    return found

@@ -17,6 +17,9 @@ _TRIAL_ITERATIONS = 8
 """Steps from each guess before the best is chosen."""
 _DOUBT_2D, _DOUBT_3D = 4.0, 1.6
 """Cost a point, of all key points and of a finger's relative 3D, that makes a fit doubtful."""
+_NEW_DOUBT_2D, _NEW_DOUBT_LIMITS = 1.0, 2.0
+"""Cost a point, and of all joint limits, that makes a new hand's fit doubtful: fingers bent the
+wrong way fit the key points nearly as well, and a needless search costs one frame's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Doubts:
     """What of a fit contradicts the measurements more than noise would.
 
     Attributes:
-        hand: (B,) the key points as a whole (the hand jumped, or is turned the wrong way).
+        hand: (B,) the key points as a whole (the hand jumped, or is turned the wrong way); of a new
+            hand its joint limits, too.
         fingers: (B, 5) relative 3D of a finger, MANO's order (it is mirrored in depth).
     """
 
@@ -42,6 +46,11 @@ def doubts_of(problem: FitProblem, minimum: Minimum) -> Doubts:
     points, relative = problem.point_costs(minimum.evaluation)
     seen = np.count_nonzero(problem.measured.whitening[..., 0, 0], axis=1)
     hand = (points.sum(axis=1) > _DOUBT_2D * seen) | ~np.isfinite(minimum.cost)
+    new = ~problem.measured.warm
+    if new.any():
+        limits = problem.soft.limit_cost(minimum.evaluation.soft)
+        unlikely = (points.sum(axis=1) > _NEW_DOUBT_2D * seen) | (limits > _NEW_DOUBT_LIMITS)
+        hand |= new & unlikely
     finger = relative[:, 1:16].reshape(-1, 5, 3).sum(axis=2) + relative[:, 16:]
     return Doubts(hand, finger > 4 * _DOUBT_3D)
 
@@ -54,6 +63,8 @@ def best_guess(problem: FitProblem, betas: Array) -> tuple[HandStates, float]:
         betas: (10,) shape to start from.
     """
     guesses = start.starts_from_points(problem, betas[None])
+    if problem.measured.guessed.all():
+        guesses.append(start.start_from_guess(problem, betas[None]))
     if problem.has_relative:
         guesses.append(start.start_from_relative(problem, betas[None]))
     return _best(problem, guesses)

@@ -1,6 +1,10 @@
 """What the fit expects of a hand before it looks: limits, usual pose and shape, the last frame.
 
-All terms of a hand lie in one vector of residuals, in standard deviations:
+The usual pose is drawn towards the one that the front end told, if any, and the usual shape
+likewise: the product of two normal distributions is one, so neither needs a term of its own.
+
+All terms of a hand but what ties it to another lie in one vector of residuals, in standard
+deviations:
 
     usual pose 45 | limits 45 | DIP-PIP coupling 4 | scale of the relative 3D 1
     | last frame: angles 45, wrist position 3, wrist rotation 3      where there is one
@@ -8,6 +12,8 @@ All terms of a hand lie in one vector of residuals, in standard deviations:
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +23,27 @@ from hand_recon_ros.mano import priors
 from hand_recon_ros.mano.kinematics import BETAS, ORIENTATION, POSE, POSITION
 from hand_recon_ros.mano.priors import BEND
 from hand_recon_ros.mano.states import HandConstants, HandStates, Measurements
+from hand_recon_ros.mano.wrist_pair import WristPair
 from hand_recon_ros.rotations import hat
 from hand_recon_ros.types import Array
 
 SCALE_SIGMA = 0.2
 """The relative 3D is that of an average hand: how far a user's may be off in size."""
 
+ANGLE_ROWS = 49
+"""45 angles and 4 couplings: see ``SoftTerms.write_angles``."""
+
 _LIMIT_SIGMA = np.deg2rad(3.0)
 _LENGTH_SIGMA = 0.0005
+_LEAST_PRECISION = 1e-12
 _TIE_PRECISION = 0.3**-2
+_GUESS_BETAS_SIGMA = 1.5
+"""One picture tells little of a hand's shape: less than that it is a hand's."""
 
 _USUAL, _LIMITS, _COUPLING, _SCALE = slice(0, 45), slice(45, 90), slice(90, 94), 94
 _LAST_ANGLES, _LAST_POSITION, _LAST_TURN = slice(95, 140), slice(140, 143), slice(143, 146)
 _FRAME_ONLY = 95
+_POSE_SIGMA = priors.POSE_SIGMA.reshape(45)
 _LOWER, _UPPER = priors.LOWER_LIMITS.reshape(45), priors.UPPER_LIMITS.reshape(45)
 _COUPLE = np.zeros((45, 4))
 """Takes the angles to the coupling residuals."""
@@ -50,6 +64,7 @@ class SoftTerms:
         measured: their last frame, and whose shape is free.
         config: weights.
         tied: two hands of one person, both of free shape, or None (001 L_mano).
+        pair: two hands of which it is told how their wrists lie, or None.
     """
 
     def __init__(
@@ -58,12 +73,16 @@ class SoftTerms:
         measured: Measurements,
         config: FitConfig,
         tied: list[int] | None,
+        pair: list[int] | None = None,
     ) -> None:
         """Work out the weights; see the class."""
         count = len(measured.rays)
         self._hands, self._measured, self._config, self._tied = hands, measured, config, tied
-        self._mean = hands.anatomy.mean.reshape(count, 45)
-        self._usual = np.sqrt(config.pose_weight) / priors.POSE_SIGMA.reshape(45)
+        self._mean, self._usual = _usual_pose(hands, measured, config)
+        self._pair = WristPair.of(measured, pair, config)
+        self._angle_precision = np.maximum(
+            np.square(self._usual) + measured.last_precision[:, 2:3], _LEAST_PRECISION
+        )
         self._limit = np.sqrt(config.limits_weight) / _LIMIT_SIGMA
         self._couple = np.sqrt(config.pose_weight) * _COUPLE
         self._coupled = np.sqrt(config.pose_weight) * _COUPLED
@@ -71,8 +90,10 @@ class SoftTerms:
         self._last = np.sqrt(measured.last_precision)
         self._last_angles = measured.last_angles.reshape(count, 45)
         self._last_inverse = np.swapaxes(measured.last.orientation, -1, -2)
-        self._free_betas = bool(measured.free_betas.any())
         self._free = measured.free_betas[:, None]
+        self._free_betas = bool(measured.free_betas.any())
+        if self._free_betas:
+            self._mean_betas, self._betas_precision = _usual_shape(measured, config)
         self._betas_start = _LAST_TURN.stop if self._has_last else _FRAME_ONLY
         self._size = self._betas_start + (21 if self._free_betas else 0)
 
@@ -94,8 +115,8 @@ class SoftTerms:
         if self._free_betas:
             start, free = self._betas_start, self._free
             np.multiply(
-                state.betas,
-                np.sqrt(self._config.shape_weight) * free,
+                state.betas - self._mean_betas,
+                np.sqrt(self._betas_precision) * free,
                 out=soft[:, start : start + 10],
             )
             soft[:, start + 10] = self._length(state.betas)[0]
@@ -109,43 +130,68 @@ class SoftTerms:
         if self._tied is not None:
             apart = state.betas[self._tied[0]] - state.betas[self._tied[1]]
             cost[self._tied] += 0.5 * _TIE_PRECISION * (apart @ apart)
+        if self._pair is not None:
+            cost[self._pair.hands] += self._pair.cost(state.position)
         return np.asarray(cost)
 
-    def add_to(self, state: HandStates, soft: Array, D: Array, H: Array, g: Array) -> None:
-        """Add all terms to the normal equations.
+    def limit_cost(self, soft: Array) -> Array:
+        """(B,) the joint limits' part of the cost."""
+        return np.asarray(0.5 * np.square(soft[:, _LIMITS]).sum(axis=1))
+
+    def write_angles(self, soft: Array, D: Array, rows: Array, residual: Array) -> None:
+        """Write the terms of the angles as ``ANGLE_ROWS`` rows of a least squares problem.
+
+        All terms of one angle are drawn together into one row.
+
+        Args:
+            soft: residuals.
+            D: (B, 15, 3, 3) derivative of the angles.
+            rows: (B, ANGLE_ROWS, n) zeros, the last ones of a larger array; written to.
+            residual: (B, ANGLE_ROWS) written to.
+        """
+        count, _, columns = rows.shape
+        limits = soft[:, _LIMITS]
+        force = soft[:, _USUAL] * self._usual
+        force += limits * self._limit
+        precision = (limits != 0.0) * self._limit**2
+        precision += self._angle_precision
+        if self._has_last:
+            force += soft[:, _LAST_ANGLES] * self._last[:, 2:3]
+        root = np.sqrt(precision, out=precision)
+        np.divide(force, root, out=residual[:, :45])
+        residual[:, 45:] = soft[:, _COUPLING]
+        joints, couplings = _row_index(columns)
+        flat = rows.reshape(count, -1)
+        flat[:, joints] = (D * root.reshape(count, 15, 3, 1)).reshape(count, -1)
+        bends = D[:, _COUPLED_JOINTS, BEND].reshape(count, 4, 6) * self._coupled
+        flat[:, couplings] = bends.reshape(count, -1)
+
+    def add_to(self, state: HandStates, soft: Array, H: Array, g: Array) -> None:
+        """Add all terms but those of the angles to the normal equations.
 
         Args:
             state: where.
             soft: residuals there.
-            D: (B, 15, 3, 3) derivative of the angles.
             H: (B, n, n) matrix, added to.
             g: (B, n) gradient, added to.
         """
-        count, columns = g.shape
-        limits = soft[:, _LIMITS]
-        force = soft[:, _USUAL] * self._usual
-        force += limits * self._limit
-        force += soft[:, _COUPLING] @ self._couple.T
-        precision = self._usual**2 + (limits != 0.0) * self._limit**2
         if self._has_last:
-            force += soft[:, _LAST_ANGLES] * self._last[:, 2:3]
-            precision += self._measured.last_precision[:, 2:3]
             self._add_last_wrist(state, soft, H, g)
-        g[:, POSE] += (force.reshape(count, 15, 1, 3) @ D).reshape(count, 45)
         g[:, -1] += soft[:, _SCALE] / SCALE_SIGMA
-        blocks = np.swapaxes(D * precision.reshape(count, 15, 3, 1), -1, -2) @ D
-        flat = H.reshape(count, -1)
-        joints, couplings = _block_index(columns)
-        flat[:, joints] += blocks.reshape(count, -1)
-        bends = D[:, _COUPLED_JOINTS, BEND].reshape(count, 4, 6) * self._coupled
-        flat[:, couplings] += (bends[..., :, None] * bends[..., None, :]).reshape(count, -1)
-        flat[:, -1] += SCALE_SIGMA**-2
+        H[:, -1, -1] += SCALE_SIGMA**-2
         if self._free_betas:
             self._add_shape(state.betas, H, g)
+        if self._pair is not None:
+            self._pair.add_to(state.position, H, g)
 
     def without_last(self, D: Array, H: Array) -> Array:
-        """(B, n, n) the matrix less the ties to the last frame, angles' derivative as above."""
+        """(B, n, n) the matrix less the ties to the last frame, angles' derivative as above.
+
+        Nor does the way to the other wrist count: that one is not known either.
+        """
         H = H.copy()
+        if self._pair is not None:
+            self._pair.stiffen(H, -1.0)
         if self._has_last:
             count, columns = H.shape[:2]
             flat, precision = H.reshape(count, -1), self._measured.last_precision
@@ -153,7 +199,7 @@ class SoftTerms:
             diagonal[:, POSITION] -= precision[:, :1]
             diagonal[:, ORIENTATION] -= precision[:, 1:2]
             blocks = precision[:, 2, None, None, None] * (np.swapaxes(D, -1, -2) @ D)
-            flat[:, _block_index(columns)[0]] -= blocks.reshape(count, -1)
+            flat[:, _block_index(columns)] -= blocks.reshape(count, -1)
             if self._free_betas:
                 diagonal[:, BETAS] -= precision[:, 3:] * self._free
         return H
@@ -185,9 +231,9 @@ class SoftTerms:
 
     def _add_shape(self, betas: Array, H: Array, g: Array) -> None:
         diagonal = H.reshape(len(H), -1)[:, :: H.shape[1] + 1]
-        prior = self._config.shape_weight * self._free
+        prior = self._betas_precision * self._free
         diagonal[:, BETAS] += prior + (1.0 - self._free)
-        g[:, BETAS] += prior * betas
+        g[:, BETAS] += prior * (betas - self._mean_betas)
         if self._has_last:
             tie = self._measured.last_precision[:, 3:] * self._free
             diagonal[:, BETAS] += tie
@@ -204,16 +250,41 @@ class SoftTerms:
             diagonal[self._tied, BETAS] += 2 * _TIE_PRECISION
 
 
-_BLOCK_INDEX: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+def _usual_pose(
+    hands: HandConstants, measured: Measurements, config: FitConfig
+) -> tuple[Array, Array]:
+    """(B, 45) joint angles that are expected, and 1 / sigma of each."""
+    usual = np.sqrt(config.pose_weight) / _POSE_SIGMA
+    mean = hands.anatomy.mean.reshape(-1, 45)
+    if config.sigma_guess_rad == 0 or not measured.guessed.any():
+        return mean, usual[None]
+    told = np.where(measured.guessed, config.sigma_guess_rad**-2, 0.0)[:, None]
+    both = usual**2 + told
+    guess = measured.guess_angles.reshape(-1, 45)
+    return (usual**2 * mean + told * guess) / np.maximum(both, 1e-12), np.sqrt(both)
 
 
-def _block_index(columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the (15, 3, 3) joint blocks and (4, 6, 6) PIP-DIP blocks lie in a flat matrix."""
-    if columns not in _BLOCK_INDEX:
-        found = []
-        for joints, size in ((np.arange(15), 3), (priors.PIP_JOINTS, 6)):
-            start = (POSE.start + 3 * joints)[:, None, None]
-            row, column = np.ogrid[:size, :size]
-            found.append(((start + row) * columns + start + column).reshape(-1))
-        _BLOCK_INDEX[columns] = (found[0], found[1])
-    return _BLOCK_INDEX[columns]
+def _usual_shape(measured: Measurements, config: FitConfig) -> tuple[Array, Array]:
+    """(B, 10) betas that are expected, and (B, 1) 1 / sigma^2 of each."""
+    believed = measured.guessed & (config.sigma_guess_rad > 0)
+    told = believed[:, None] * _GUESS_BETAS_SIGMA**-2
+    both = config.shape_weight + told
+    return told * measured.guess.betas / np.maximum(both, 1e-12), both
+
+
+@cache
+def _block_index(columns: int) -> NDArray[np.int64]:
+    """Where the (15, 3, 3) joint blocks lie in a flat (columns, columns) matrix."""
+    start = (POSE.start + 3 * np.arange(15))[:, None, None]
+    row, column = np.ogrid[:3, :3]
+    return np.asarray(((start + row) * columns + start + column).reshape(-1))
+
+
+@cache
+def _row_index(columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the (15, 3, 3) angles and the (4, 6) couplings lie in flat (ANGLE_ROWS, columns)."""
+    joint, (row, column) = 3 * np.arange(15)[:, None, None], np.ogrid[:3, :3]
+    angles = (joint + row) * columns + POSE.start + joint + column
+    bends = POSE.start + 3 * priors.PIP_JOINTS[:, None] + np.arange(6)
+    couplings = (45 + np.arange(4)[:, None]) * columns + bends
+    return angles.reshape(-1), couplings.reshape(-1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros import cholesky
 from hand_recon_ros.mano.kinematics import POSITION
 from hand_recon_ros.mano.residuals import Evaluation, FitProblem, NormalEquations
 from hand_recon_ros.mano.states import HandStates
@@ -59,7 +60,7 @@ def minimise(problem: FitProblem, start: HandStates, max_iterations: int) -> Min
         if stale:
             equations = problem.normal_equations(e, kernel)
         step = _solve(equations.matrix, equations.gradient, damping)
-        gain = -0.5 * np.einsum("bi,bi->b", step, equations.gradient)
+        gain = -0.5 * (step * equations.gradient).sum(axis=1)
         settled |= gain < (_ENOUGH if e.between is None else _ENOUGH_TOUCHING)
         iterations += active
         step = _shortened(step, e.state.position) * active[:, None]
@@ -85,14 +86,15 @@ def _solve(H: Array, g: Array, damping: Array) -> Array:
     n = H.shape[1]
     damped = H.copy()
     damped.reshape(len(H), -1)[:, :: n + 1] *= 1.0 + damping[:, None]
-    try:
-        step = np.linalg.solve(damped, -g[..., None])[..., 0]
-    except np.linalg.LinAlgError:
-        step = np.full_like(g, np.nan)
-        for b in range(len(H)):
-            step[b] = np.linalg.lstsq(damped[b], -g[b], rcond=None)[0]
+    step = np.empty_like(g)
+    for b in range(len(H)):
+        found = cholesky.solve(damped[b], -g[b])
+        if found is None and np.isfinite(H[b]).all():  # rounding made it indefinite
+            again = H[b] + np.diag(damping[b] * H[b].diagonal())
+            found = np.linalg.lstsq(again, -g[b], rcond=None)[0]
+        step[b] = 0.0 if found is None else found
     step[~np.isfinite(step).all(axis=1)] = 0.0
-    return np.asarray(step)
+    return step
 
 
 def _shortened(step: Array, position: Array) -> Array:

@@ -1,4 +1,4 @@
-"""First guesses of a hand's pose for the fit: from relative 3D, or from 2D key points alone."""
+"""First guesses of a hand's pose for the fit: told, from relative 3D, or from 2D key points."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def start_from_relative(problem: FitProblem, betas: Array) -> HandStates:
     orientation = np.stack([_kabsch(r[PALM], m[PALM]) for r, m in zip(rest, relative, strict=True)])
     pose = pose_from_points(problem, rest, orientation, relative)
     return _placed(problem, orientation, pose, betas)
+
+
+def start_from_guess(problem: FitProblem, betas: Array) -> HandStates:
+    """Put B hands in the pose that the front end told (every hand must have one)."""
+    guess = problem.measured.guess
+    return _placed(problem, guess.orientation, guess.pose, betas)
 
 
 def pose_from_points(problem: FitProblem, rest: Array, orientation: Array, points: Array) -> Array:

@@ -89,6 +89,10 @@ class Measurements:
         last_angles: (B, 15, 3) its joint angles.
         last_precision: (B, 4) 1 / sigma^2 of its position, orientation, angles and betas.
         free_betas: (B,) 1 where the shape is estimated, 0 where it is held.
+        guessed: (B,) whether the front end told a pose.
+        guess: this pose and its shape, position unknown; anything where absent.
+        guess_angles: (B, 15, 3) its joint angles.
+        other_wrist: (B, 3) from this wrist to the other hand's; NaN where not told.
     """
 
     rays: Array
@@ -100,6 +104,10 @@ class Measurements:
     last_angles: Array
     last_precision: Array
     free_betas: Array
+    guessed: NDArray[np.bool_]
+    guess: HandStates
+    guess_angles: Array
+    other_wrist: Array
 
     def forget(self, hands: NDArray[np.bool_]) -> Measurements:
         """The same, with nothing but the shape of some hands (B,) tied to the last frame."""
@@ -110,8 +118,9 @@ class Measurements:
     def take(self, index: NDArray[np.int64]) -> Measurements:
         """The hands of ``index`` (may repeat)."""
         parts: dict[str, Any] = {
-            f.name: self.last.take(index) if f.name == "last" else getattr(self, f.name)[index]
+            f.name: value.take(index) if isinstance(value, HandStates) else value[index]
             for f in fields(self)
+            for value in (getattr(self, f.name),)
         }
         return Measurements(**parts)
 

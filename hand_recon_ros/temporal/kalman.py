@@ -62,6 +62,7 @@ class HandKalman:
         self._shape_s = config.shape_smoothing_s
         self._restart_s = max(_RESTART_S, config.max_predict_s)
         self._state: MotionState | None = None
+        self._ahead: tuple[MotionState, float, MotionState] | None = None
         self._stamp: float
         self._pose: HandPose
 
@@ -90,7 +91,7 @@ class HandKalman:
         if dt > self._restart_s:
             return self._start(result, measured, R, stamp)
 
-        state = self._model.advance(self._state, dt)
+        state = self._advanced(stamp)
         innovation = measured.minus(self._pose)
         rejected = self._model.outliers(state, innovation, R, dt)
         state = self._model.correct(state, innovation, R, rejected, dt)
@@ -118,10 +119,21 @@ class HandKalman:
         dt = self._elapsed(stamp)
         if dt < 0:
             raise StampError(f"stamp {stamp!r} is before the last one, {self._stamp!r}")
-        state = self._model.advance(self._state, dt)
+        state = self._advanced(stamp)
         offset = state.mean[:STATE_SIZE]
         pose = self._pose.plus(offset)
         return self._output(state.recentred(offset), pose, stamp, False)
+
+    def _advanced(self, stamp: float) -> MotionState:
+        """The state at ``stamp``; kept, as a frame's update comes after its prediction."""
+        assert self._state is not None
+        if self._ahead is not None:
+            origin, when, state = self._ahead
+            if origin is self._state and when == stamp:
+                return state
+        state = self._model.advance(self._state, self._elapsed(stamp))
+        self._ahead = (self._state, stamp, state)
+        return state
 
     def _start(self, result: FitResult, measured: HandPose, R: Array, stamp: float) -> FilterState:
         self._state = self._model.start(R)
@@ -177,8 +189,10 @@ class HandKalman:
         )
 
     def _measurement_noise(self, result: FitResult) -> Array:
-        R = self._scale * result.covariance
-        return 0.5 * (R + R.T) + np.diag(_FLOOR**2)
+        R = result.covariance + result.covariance.T
+        R *= 0.5 * self._scale
+        R.reshape(-1)[:: STATE_SIZE + 1] += _FLOOR**2
+        return np.asarray(R)
 
     def _elapsed(self, stamp: float) -> float:
         check_stamp(stamp)

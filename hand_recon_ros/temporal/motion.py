@@ -11,12 +11,14 @@ serves points and rotations: the caller measures in that tangent space and moves
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros import cholesky
 from hand_recon_ros.types import Array
 
 _UNSEEN = 1e6
@@ -80,7 +82,10 @@ class MotionModel:
         """Prepare the constants of all later steps."""
         self.groups = np.asarray(groups)
         self.members = [np.flatnonzero(self.groups == g) for g in range(max(groups) + 1)]
-        self._indicator = np.equal.outer(np.arange(len(self.members)), self.groups).astype(float)
+        n = len(self.groups)
+        self._blocks = [axes[:, None] * n + axes for axes in self.members]
+        indicator = np.equal.outer(np.arange(len(self.members)), self.groups).astype(float)
+        self._mean_of_group = indicator / indicator.sum(axis=1, keepdims=True)
         self._density = np.asarray(noise, dtype=np.float64) ** 2
         self._least = 2.0 * np.log(still_ratio)
         self._adaptation_s, self._decay_s = adaptation_s, decay_s
@@ -110,16 +115,21 @@ class MotionModel:
     def advance(self, state: MotionState, dt: float) -> MotionState:
         """Predict over ``dt`` >= 0 seconds (000 eq. 2)."""
         n = len(self.groups)
-        x, P = state.mean.copy(), state.covariance.copy()
-        keep = np.exp(-dt / self._decay_s)
-        reach = -self._decay_s * np.expm1(-dt / self._decay_s)
+        x, before = state.mean.copy(), state.covariance
+        keep = math.exp(-dt / self._decay_s)
+        reach = -self._decay_s * math.expm1(-dt / self._decay_s)
         # F = [[1, reach], [0, keep]] on each axis
         x[:n] += reach * x[n:]
         x[n:] *= keep
-        P[:n] += reach * P[n:]
-        P[n:] *= keep
-        P[:, :n] += reach * P[:, n:]
-        P[:, n:] *= keep
+        P = np.empty_like(before)
+        moved = reach * before[n:, n:]
+        moved += before[:n, n:]  # of offset and velocity
+        np.multiply(moved, keep, out=P[:n, n:])
+        P[n:, :n] = P[:n, n:].T
+        np.multiply(before[n:, n:], keep * keep, out=P[n:, n:])
+        moved *= reach
+        moved += reach * before[n:, :n]
+        np.add(before[:n, :n], moved, out=P[:n, :n])
         self._add_noise(P, np.exp(state.log_scale), dt)
         return MotionState(x, P, state.log_scale)
 
@@ -133,17 +143,20 @@ class MotionModel:
             dt: seconds.
         """
         n = len(self.groups)
-        S = state.covariance[:n, :n] + R + np.diag((self._surprise * dt) ** 2)
-        return self.distances(np.nan_to_num(measured - state.mean[:n]), S) > self.gate
+        S = state.covariance[:n, :n] + R
+        S.reshape(-1)[:: n + 1] += (self._surprise * dt) ** 2
+        offset = measured - state.mean[:n]
+        offset[np.isnan(offset)] = 0.0
+        return self.distances(offset, S) > self.gate
 
     def distances(self, offset: Array, covariance: Array) -> Array:
         """Squared Mahalanobis distance (G,) of each group's part of ``offset`` (n,)."""
-        return np.array(
-            [
-                offset[axes] @ np.linalg.solve(covariance[np.ix_(axes, axes)], offset[axes])
-                for axes in self.members
-            ]
-        )
+        found = np.empty(len(self.members))
+        for group, (axes, block) in enumerate(zip(self.members, self._blocks, strict=True)):
+            part = offset[axes]
+            solved = cholesky.solve(covariance.take(block), part)
+            found[group] = np.inf if solved is None else part @ solved
+        return found
 
     def correct(
         self, state: MotionState, measured: Array, R: Array, rejected: NDArray, dt: float
@@ -163,15 +176,15 @@ class MotionModel:
             R = np.where(used[:, None] & used, R, 0.0) + np.diag(np.where(used, 0.0, _UNSEEN))
         y = np.where(used, measured - state.mean[:n], 0.0)
         P = state.covariance
-        inverse = np.linalg.inv(P[:n, :n] + R)
+        W = cholesky.whitener(P[:n, :n] + R)
 
         # S^-1 y, whitened axis by axis: the gradient of log p(y) by the noise of each axis is its
         # square less one, and an axis seen poorly (depth) counts as much as one seen well
-        w = inverse @ y / np.sqrt(np.diag(inverse))
-        surprise = (self._indicator @ w**2) / self._indicator.sum(axis=1)
+        w = (W @ y) @ W / np.sqrt(np.square(W).sum(axis=0))
+        surprise = self._mean_of_group @ np.square(w)
         surprise = np.where(rejected, 1.0, surprise)
-        change = np.clip(surprise - 1.0, -1.0, _LARGEST_SURPRISE) * dt / self._adaptation_s
-        log_scale = np.clip(state.log_scale + change, self._least, 0.0)
+        change = np.minimum(surprise - 1.0, _LARGEST_SURPRISE) * (dt / self._adaptation_s)
+        log_scale = np.minimum(np.maximum(state.log_scale + change, self._least), 0.0)
         more = np.maximum(np.exp(log_scale) - np.exp(state.log_scale), 0.0)
         sudden = np.flatnonzero(surprise > _SUDDEN_SURPRISE)
         if more.any() or len(sudden):
@@ -179,11 +192,11 @@ class MotionModel:
             self._add_noise(P, more, dt)
             for group in sudden:
                 self._open(P, self.members[group], w, surprise[group], dt)
-            inverse = np.linalg.inv(P[:n, :n] + R)
+            W = cholesky.whitener(P[:n, :n] + R)
 
-        gain = P[:, :n] @ inverse
-        covariance = P - gain @ P[:n]
-        return MotionState(state.mean + gain @ y, 0.5 * (covariance + covariance.T), log_scale)
+        white = W @ P[:n]
+        covariance = P - white.T @ white
+        return MotionState(state.mean + (W @ y) @ white, covariance, log_scale)
 
     def _open(self, P: Array, axes: NDArray, w: Array, surprise: float, dt: float) -> None:
         """Open P in place to a sudden start along the one direction ``w`` that shows it."""
@@ -196,13 +209,14 @@ class MotionModel:
 
     def _add_noise(self, P: Array, scale: Array, dt: float) -> None:
         """Add to P in place what white acceleration of ``scale`` (G,) does in ``dt``."""
+        n = len(self.groups)
         density = self._density * scale[self.groups]
-        offset = np.arange(len(density))
-        velocity = offset + len(density)
-        P[offset, offset] += density * (dt**3 / 3)
-        P[offset, velocity] += density * (dt**2 / 2)
-        P[velocity, offset] += density * (dt**2 / 2)
-        P[velocity, velocity] += density * dt
+        flat, step = P.reshape(-1), 2 * n + 1
+        mixed = density * (dt**2 / 2)
+        flat[::step][:n] += density * (dt**3 / 3)
+        flat[n::step][:n] += mixed
+        flat[2 * n * n :: step] += mixed
+        flat[::step][n:] += density * dt
 
 
 def _chi2_quantile(dof: int, sigma: float) -> float:

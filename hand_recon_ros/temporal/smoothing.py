@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.linalg import lapack
 
 from hand_recon_ros.types import Array
 
@@ -82,8 +83,10 @@ class SavitzkyGolay:
         self._history.append((stamp, np.array(joints, dtype=np.float64)))
         stamps = np.array([sample[0] for sample in self._history])
         value, slope = _weights(stamps - stamp, self.order)
-        samples = np.stack([sample[1] for sample in self._history])
-        return Smoothed(np.tensordot(value, samples, 1), np.tensordot(slope, samples, 1))
+        flat = np.stack([sample[1] for sample in self._history]).reshape(len(stamps), -1)
+        ends = np.stack((value, slope)) @ flat
+        ends = ends.reshape(2, *self._history[-1][1].shape)
+        return Smoothed(ends[0], ends[1])
 
     def smooth(self, joints: Array, stamps: Array) -> Smoothed:
         """Smooth a recorded trajectory with centred windows, so without lag.
@@ -137,15 +140,16 @@ class Unsmoothed:
 
 def _weights(times: Array, order: int) -> tuple[Array, Array]:
     """Weights (n,) that give value and slope at time 0 of the polynomial through n samples."""
-    scale = np.abs(times).max()
+    scale = float(np.abs(times).max())
     if scale == 0:
         return np.ones(1), np.zeros(1)
     degree = min(order, len(times) - 1)
-    solution = np.linalg.pinv(np.vander(times / scale, degree + 1, increasing=True))
+    powers = (times / scale)[:, None] ** np.arange(degree + 1)
+    solution = lapack.dgels(powers, np.eye(len(times)))[1]
     slope = solution[1] / scale if degree else np.zeros(len(times))
     return solution[0], slope
 
 
 def _check_stamps(stamps: Array | float) -> None:
-    if not np.isfinite(stamps).all():
+    if not np.all(np.isfinite(stamps)):
         raise ValueError("a stamp is not a finite number of seconds")
