@@ -32,6 +32,9 @@ class OpenVinoNetwork:
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would take bfloat16: pixels get lost
+            # Fusing runs of small matrix products crashes its compiler (2026.4: the regressor's
+            # residual perceptron, 256 wide); without it nothing is slower here.
+            "SNIPPETS_MODE": "DISABLE",
         }
         compiled = openvino.Core().compile_model(model, "CPU", options)
         self._request = compiled.create_infer_request()
