@@ -64,7 +64,10 @@ def test_key_points_and_regressor_are_trained_and_go_on(
     weights = folder / "acr" / "weights"
     assert load_weights(Cpm(), weights / "cpm.safetensors")["samples"] == 8
     load_weights(Acr(), weights / "acr.safetensors")
-    assert "samples" in (weights / "acr.md").read_text()
+    card = (weights / "acr.md").read_text()
+    assert "| samples | 8 |" in card
+    assert "CC0" in card
+    assert "rendered hands only" in card
     assert train("acr", folder, "samples=16") == 0
     seen = [line["seen"] for line in log(folder, "acr") if line["kind"] == "exam"]
     assert seen == [8, 16]
@@ -110,3 +113,12 @@ def test_bad_options_are_told(
 ) -> None:
     assert train("cpm", folder, *options) == cli.BAD_USE
     assert told in capsys.readouterr().err
+
+
+def test_every_photo_source_has_a_licence() -> None:
+    from hand_recon_ros.training.photographs import HELD_OUT, SOURCES
+    from hand_recon_ros.training.provenance import PHOTOGRAPHS, provenance
+
+    assert set(PHOTOGRAPHS) == set(SOURCES[1:])
+    told = " ".join(provenance(photographs=True)["data"])
+    assert not any(f"photographs: {name}" in told for name in HELD_OUT)

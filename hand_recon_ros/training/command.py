@@ -24,6 +24,7 @@ from hand_recon_ros.training.batch import CropBatch
 from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import DataConfig, TrainingData, photo_batches, view_batches
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs
+from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Replay, fill
 from hand_recon_ros.training.settings import TrainingConfig, training_config
 from hand_recon_ros.training.task import Task
@@ -106,7 +107,7 @@ def train(options: TrainOptions) -> str:
         if options.kind == "losses":
             return _losses(batches, config, folder, device)
         assert task is not None
-        trainer = Trainer(task, config, folder, device)
+        trainer = Trainer(task, config, folder, device, provenance(data.real_share > 0))
         metrics = trainer.run(batches, options.minutes)
     told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     return f"{options.kind}: {trainer.seen} samples seen; {told}; everything is in {folder}"

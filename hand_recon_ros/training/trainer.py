@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,18 +36,27 @@ class Trainer:
         config: how.
         folder: for checkpoint, log, curves, sheets and weights; a run that is there goes on.
         device: "cpu" or "cuda".
+        facts: told with the weights beside what the run itself knows (see ``model_card``).
 
     Raises:
         TrainingError: the checkpoint in the folder is of another network.
     """
 
-    def __init__(self, task: Task, config: TrainingConfig, folder: Path, device: str) -> None:
+    def __init__(
+        self,
+        task: Task,
+        config: TrainingConfig,
+        folder: Path,
+        device: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         """Set up optimiser and average; read the checkpoint where there is one."""
         torch.manual_seed(config.seed)
         if device == "cpu":
             torch.set_num_threads(config.threads)
         folder.mkdir(parents=True, exist_ok=True)
         self._task, self._config, self._folder = task, config, folder
+        self._told = dict(facts or {})
         self._device = torch.device(device)
         model: Any = task.model
         self._model: nn.Module = model.to(self._device, memory_format=torch.channels_last)
@@ -164,6 +173,7 @@ class Trainer:
 
     def _facts(self, metrics: dict[str, float]) -> dict[str, Any]:
         return {
+            **self._told,
             "seed": self._config.seed,
             "samples": self._seen,
             "hours": round(self._seconds / 3600, 2),

@@ -1,0 +1,47 @@
+"""What weights were made from, and what they cannot do: for their model cards."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hand_recon_ros.training.photographs import HELD_OUT
+
+_RENDERED: Final = {
+    "rendered hands": "own hand model, skins and renderer of this package, Apache-2.0",
+    "backgrounds": "Poly Haven environments, CC0; painted clutter of this package",
+}
+_SECOND_MESH: Final = "generic hand of @webxr-input-profiles/assets, MIT, where it is installed"
+_MOTION: Final = "Leap Motion recordings, Apache-2.0"
+PHOTOGRAPHS: Final = {
+    "subhih_handsdataset": "SubhiH/HandsDataset, Apache-2.0",
+    "candir_custom_gesture": "emrecandir9/custom-gesture-dataset, MIT",
+    "davidlee_asl_letters": "ASL letters by David Lee, public domain",
+    "lebanese_univ_hand_gesture": "Roboflow workspace lebanese-university-grkoz, CC BY 4.0",
+    "digits": "Turkish sign language digits, Apache-2.0",
+    "digits_held_out": "Turkish sign language digits, Apache-2.0",
+    "video": "right hand, 720p, MIT",
+}
+"""Whose pictures they are, by the names of ``photographs.SOURCES``."""
+_LABELS: Final = (
+    "MediaPipe Hands 0.10.21 (Apache-2.0), where it agrees with itself on turned copies"
+)
+_LIMITS: Final = (
+    "photographs show few people (about 15, and 200 for digits), mostly light to medium skin",
+    "their labels are MediaPipe's: its errors are learned as well",
+    "no gloves, hardly any hands that hold things",
+)
+
+
+def provenance(photographs: bool) -> dict[str, Any]:
+    """Data with licences, and limits, as ``model_card`` takes them.
+
+    Args:
+        photographs: whether they were trained on.
+    """
+    data = {**_RENDERED, "a second hand mesh": _SECOND_MESH, "hand motion": _MOTION}
+    if not photographs:
+        return {"data": data, "limits": ["trained on rendered hands only"]}
+    trained = {k: v for k, v in PHOTOGRAPHS.items() if k not in HELD_OUT}
+    data |= {f"photographs: {name}": told for name, told in trained.items()}
+    data |= {"labels of photographs": _LABELS, "held out": ", ".join(HELD_OUT)}
+    return {"data": data, "limits": list(_LIMITS)}
