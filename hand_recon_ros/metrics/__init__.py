@@ -1,0 +1,1 @@
+"""Measures of error: pure functions on arrays, each with its source and unit."""
