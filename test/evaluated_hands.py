@@ -57,3 +57,23 @@ def pair(
         TrueFrame(index, "clip", stamp, CAMERA, truth, complete),
         HandFrame(index, "clip", stamp, CAMERA, found, timings_ms or {}),
     )
+
+
+def moving_pairs(
+    lag: float, count: int = 90, fps: float = 30.0
+) -> list[tuple[TrueFrame, HandFrame]]:
+    """A right hand that waves, found late by ``lag`` seconds."""
+    hand = open_hand("right", (0.12, 0.05, 0.5))
+
+    def joints(t: float) -> np.ndarray:
+        return np.add(hand, (0.04 * np.sin(5 * t), 0.03 * np.sin(7 * t), 0.0))
+
+    return [
+        pair(
+            i,
+            (TrueHand("right", joints(i / fps)),),
+            (found_hand("right", joints(i / fps - lag)),),
+            fps=fps,
+        )
+        for i in range(count)
+    ]

@@ -108,7 +108,7 @@ def test_spheres_have_a_lens_in_common(seed: int, share: float) -> None:
     lens = np.pi * (4 * radius + apart) * (2 * radius - apart) ** 2 / 12
     assert found.volume_m3 == pytest.approx(lens, rel=0.1)  # flat faces cut off a little
     deepest = radius - abs(apart - radius)
-    assert deepest - 0.0015 < found.depth_m < deepest + 0.0001
+    assert deepest - 0.0045 < found.depth_m < deepest + 0.0001  # vertices lie 8 mm apart
 
 
 @settings(max_examples=5, deadline=None)
