@@ -150,6 +150,15 @@ def test_every_number_is_defined_and_survives_json() -> None:
     assert Evaluation.from_json(json.loads(text)) == result
 
 
+def test_a_joint_that_is_never_labelled_survives_json() -> None:
+    joints = RIGHT.copy()
+    joints[4] = np.nan
+    result = evaluate([pair(0, (TrueHand("right", joints),), (found_hand("right", RIGHT),))], "")
+    text = json.dumps(result.to_json(), allow_nan=False)
+    assert np.isnan(Evaluation.from_json(json.loads(text)).per_joint_mm[4])
+    assert result.summary["mpjpe_thumb_mm"] == pytest.approx(0, abs=1e-9)
+
+
 def test_meshes() -> None:
     models = {side: load_hand_model(side) for side in SIDES}
     poses = {side: HandModel(model, torch.float64) for side, model in models.items()}
