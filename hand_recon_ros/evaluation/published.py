@@ -20,7 +20,6 @@ _ZHAO: Final = "paper 001 (Zhao et al.), table 1"
 _A2P: Final = "arXiv 2503.17788, comparison table"
 _DYN: Final = "Dyn-HaMR, tables 1-2"
 _WHOLE: Final = "Hand4Whole++, table 5"
-_LATER: Final = "arXiv 2503.17788, quoting its sources"
 
 
 def _aligned(joints: float, vertices: float, f5: float, f15: float) -> dict[str, float]:
@@ -60,7 +59,7 @@ def _followed(
 _FREIHAND: Final[tuple[Row, ...]] = (
     ("HaMeR", _aligned(6.0, 5.7, 0.785, 0.990), _HAMER),
     ("WiLoR", _aligned(5.5, 5.1, 0.825, 0.993), _WILOR),
-    ("MaskHand", _aligned(5.5, 5.4, 0.801, 0.991), "paper's table, as listed"),
+    ("MaskHand", _aligned(5.5, 5.4, 0.801, 0.991), "paperswithcode2.com/paper/518558"),
     ("simpleHand", {"pa_mpjpe_mm": 5.7, "pa_mpvpe_mm": 6.0}, "arXiv 2403.01813, abstract"),
     ("HandOS", {"pa_mpjpe_mm": 5.0}, "arXiv 2412.01537, abstract"),
     (
@@ -107,8 +106,8 @@ _HIC: Final[tuple[Row, ...]] = (
     ("InterWild", {"mpvpe_mm": 15.68, "mrrpe_mm": 31.35}, _WHOLE),
     ("HaMeR", {"mpvpe_mm": 16.15, "mrrpe_mm": 526.9}, _WHOLE),
     ("WiLoR", {"mpvpe_mm": 15.44, "mrrpe_mm": 848.0}, _WHOLE),
-    ("4DHands", {"mpjpe_mm": 9.32}, _LATER),
-    ("A2P", {"mpjpe_mm": 6.67}, _LATER),
+    ("4DHands", {"mpjpe_mm": 9.32}, _A2P),
+    ("A2P", {"mpjpe_mm": 6.67}, _A2P),
 )
 
 _ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
