@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+import threading
+import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +14,21 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hand_recon_ros.commands.resuming import ResumableFolder, ResumeError
+from hand_recon_ros.commands.telling import told
+from hand_recon_ros.commands.worst_pictures import FoundHands
 from hand_recon_ros.config import Config, ConfigError
-from hand_recon_ros.config_io import config_to_dict
 from hand_recon_ros.datasets.catalogue import DataSetChoice, open_data_set
 from hand_recon_ros.datasets.common import DataSet, DataSetError, Picture, PictureError
 from hand_recon_ros.datasets.enlarging import Enlarging
 from hand_recon_ros.evaluation.evaluate import Evaluator
 from hand_recon_ros.evaluation.published import published_rows
 from hand_recon_ros.evaluation.results import Evaluation
+from hand_recon_ros.evaluation.run_info import RunInfo
 from hand_recon_ros.io.records import RecordWriter, frame_to_record, record_to_frame
 from hand_recon_ros.mano.factory import load_hand_models
 from hand_recon_ros.offline import stop_on_interrupt
 from hand_recon_ros.pipeline import HandReconstructor
+from hand_recon_ros.report.write import write_report
 from hand_recon_ros.temporal.hand_state import StampError
 from hand_recon_ros.types import Frame, HandFrame
 
@@ -33,23 +37,27 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DataSetRun:
-    """What came of it.
+    """What came of it; prints as a table.
 
     Attributes:
         data_set: the pictures.
         evaluation: of all frames that are done, also those of earlier runs in the same folder.
-        frames: how many these are.
         interrupted: the user stopped it.
+        report: the page.
     """
 
     data_set: DataSet
     evaluation: Evaluation
-    frames: int
     interrupted: bool
+    report: Path
+
+    def __str__(self) -> str:
+        """The lines that the command prints at its end."""
+        return told(self.evaluation, self.report, interrupted=self.interrupted)
 
 
 def run_data_set(choice: DataSetChoice, config: Config, folder: Path) -> DataSetRun:
-    """Run the chain on every picture, write ``hands.jsonl``, and measure.
+    """Run the chain on every picture, write ``hands.jsonl`` and the report.
 
     Pictures that stand alone are reconstructed alone; sequences are followed as the live node
     follows a camera, with its causal filters. Run again with the same folder it goes on where it
@@ -67,73 +75,88 @@ def run_data_set(choice: DataSetChoice, config: Config, folder: Path) -> DataSet
     """
     if config.detector.mirrored:
         raise ConfigError("option 'detector.mirrored' is true, but data sets are not mirrored")
+    started = time.perf_counter()
     models = load_hand_models(config.model)
     data_set = open_data_set(choice, models)
     root = None if choice.root is None else str(choice.root.resolve())
-    about = {**dataclasses.asdict(choice), "root": root, "config": config_to_dict(config)}
+    info = RunInfo.collect(data_set.title, config)
+    about = {**dataclasses.asdict(choice), "root": root, "config": info.config}
+    about |= {"models": info.models, "version": info.versions.get("hand_recon_ros", "")}
     results = ResumableFolder(folder, about, sequences=data_set.fps is not None)
-    evaluator = Evaluator(data_set.title, models=models)
-    frames = 0
-    with ExitStack() as stack:
-        stop = stack.enter_context(stop_on_interrupt())
-        stack.enter_context(logging_redirect_tqdm())
-        progress = stack.enter_context(tqdm(total=data_set.length, unit="picture"))
-        known = _Known(results.frames())
-        chain: _Chain | None = None
-        for picture in data_set.pictures():
-            if stop.is_set():
-                break
-            try:
-                truth = picture.label()
-                found = known.take(picture)
-                if found is None and results.finished:
-                    raise PictureError(f"{_name(picture)}: left out by the earlier run")
-                if found is None:
-                    if chain is None:
-                        chain = stack.enter_context(closing(_Chain(config, data_set, results)))
-                    found = chain.process(picture)
-                evaluator.add(truth, found)
-                frames += 1
-            except PictureError as error:
-                data_set.skip(str(error))
-            progress.update()
-        interrupted = stop.is_set()
-    if not interrupted:
-        known.must_be_used_up(folder)
-        results.finish()
-    if not frames and not interrupted:
-        raise DataSetError(f"{data_set.title}: not one picture could be used (see above)")
+    evaluator = Evaluator(data_set.title, models=models, recording=data_set.fps is not None)
+    with stop_on_interrupt() as stop, logging_redirect_tqdm():
+        interrupted = not _see_all(data_set, config, results, evaluator, stop)
     evaluation = evaluator.finish()
+    if not interrupted:
+        if not evaluation.frames:
+            raise DataSetError(f"{data_set.title}: not one picture could be used (see above)")
+        results.finish()
     evaluation = replace(
         evaluation,
         published=published_rows(data_set.name, followed=data_set.fps is not None),
         notes=(*evaluation.notes, *_notes(data_set, interrupted)),
     )
-    return DataSetRun(data_set, evaluation, frames, interrupted)
+    info = replace(info, seconds=time.perf_counter() - started)
+    with FoundHands(data_set, results.records, models, config.render) as picture:
+        report = write_report(folder, evaluation, run=info, picture=picture)
+    return DataSetRun(data_set, evaluation, interrupted, report)
+
+
+def _see_all(
+    data_set: DataSet,
+    config: Config,
+    results: ResumableFolder,
+    evaluator: Evaluator,
+    stop: threading.Event,
+) -> bool:
+    """Take every picture's hands from the earlier run or the chain; False if stopped before."""
+    known = _Known(results)
+    with ExitStack() as stack:
+        progress = stack.enter_context(tqdm(total=data_set.length, unit="picture"))
+        chain: _Chain | None = None
+        for picture in data_set.pictures():
+            if stop.is_set():
+                return False
+            try:
+                truth = picture.label()
+                found = known.take(picture)
+                if found is None:
+                    if chain is None:  # not before: its models take seconds to load
+                        chain = stack.enter_context(closing(_Chain(config, data_set, results)))
+                    found = chain.process(picture)
+                evaluator.add(truth, found)
+            except PictureError as error:
+                data_set.skip(str(error))
+            progress.update()
+    known.must_be_used_up()
+    return True
 
 
 class _Known:
     """Frames of an earlier run, in the data set's order."""
 
-    def __init__(self, frames: Iterator[HandFrame]) -> None:
-        self._frames = frames
-        self._next = next(frames, None)
+    def __init__(self, results: ResumableFolder) -> None:
+        self._results = results
+        self._frames = results.frames()
+        self._next = next(self._frames, None)
 
     def take(self, picture: Picture) -> HandFrame | None:
-        """The frame of this picture; None once all earlier frames are taken.
+        """The frame of this picture; None where it is still to be made.
 
         Raises:
             PictureError: the earlier run went past it without a result.
         """
         frame = self._next
-        if frame is None:
+        if frame is None and not self._results.finished:
             return None
-        if (frame.source, frame.index) != (picture.source, picture.index):
-            raise PictureError(f"{_name(picture)}: left out by the earlier run")
+        if frame is None or (frame.source, frame.index) != (picture.source, picture.index):
+            raise PictureError(
+                f"'{picture.source}' picture {picture.index}: left out by the earlier run"
+            )
         self._next = next(self._frames, None)
         return frame
 
-    def must_be_used_up(self, folder: Path) -> None:
+    def must_be_used_up(self) -> None:
         """Refuse frames that the data set does not have.
 
         Raises:
@@ -141,8 +164,8 @@ class _Known:
         """
         if self._next is not None:
             raise ResumeError(
-                f"'{folder}' holds a frame of '{self._next.source}' that the data set has not "
-                "(has it changed?): use another folder"
+                f"{self._results.records} holds a frame of '{self._next.source}' that the data set "
+                "has not (has it changed?): use another folder"
             )
 
 
@@ -188,10 +211,6 @@ class _Chain:
     def close(self) -> None:
         self._records.close()
         self._reconstructor.close()
-
-
-def _name(picture: Picture) -> str:
-    return f"'{picture.source}' picture {picture.index}"
 
 
 def _notes(data_set: DataSet, interrupted: bool) -> list[str]:

@@ -79,9 +79,7 @@ def _judge_chain(options: argparse.Namespace) -> int:
         raise ValueError("--dataset needs -o DIR, where the results go")
     if options.truth is not None:
         raise ValueError("--truth belongs to --pred; a data set has its own truth")
-    choice = DataSetChoice(
-        options.dataset, options.root, options.split, options.fps, options.limit
-    )
+    choice = DataSetChoice(options.dataset, options.root, options.split, options.fps, options.limit)
     run = run_data_set(choice, chain_config(options), options.output)
     print(run)
     if run.interrupted:

@@ -57,7 +57,7 @@ def run_records(found: Path, truth: Path, config: Config, folder: Path | None) -
     started = time.perf_counter()
     models = load_hand_models(config.model)
     pairs = RecordedPairs(truth, found, models)
-    evaluator = Evaluator(f"{found} against {truth}", models=models)
+    evaluator = Evaluator(f"{found} against {truth}", models=models, recording=pairs.recording)
     with stop_on_interrupt() as stop:
         for true, own in tqdm(pairs, total=pairs.length, unit="frame"):
             if stop.is_set():

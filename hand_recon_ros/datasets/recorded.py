@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from hand_recon_ros.datasets.common import DataSetError
@@ -31,6 +32,7 @@ class RecordedPairs:
         length: frames of ``found``.
         without_truth: frames of ``found`` that the other file has not; known after iterating.
         not_found: frames of ``truth`` that ``found`` has not.
+        recording: frames of one source follow each other in time.
 
     Raises:
         RecordError: a file cannot be read.
@@ -42,8 +44,12 @@ class RecordedPairs:
         self._found = found
         self._models = {side: HandModel(data) for side, data in models.items()}
         true = list(read_records(truth))
-        keys = [(frame.source, frame.index) for frame in read_records(found)]
+        times = [(frame.source, frame.index, frame.stamp) for frame in read_records(found)]
+        keys = [(source, index) for source, index, _ in times]
         self.length = len(keys)
+        self.recording = any(
+            one[0] == other[0] and one[2] < other[2] for one, other in pairwise(times)
+        )
         self._key: _Key = _full_key
         if not set(keys) & {(f.source, f.index) for f in true}:
             one_each = len({source for source, _ in keys}) == len({f.source for f in true}) == 1
@@ -76,9 +82,7 @@ class RecordedPairs:
             if model is not None and model.data.name == hand.mano.model:
                 vertices, faces = model.forward_parameters(hand.mano)[0], model.data.faces
             hands.append(
-                TrueHand(
-                    hand.side, hand.joints_m, vertices, faces, hand.joints_px, hand.track_id
-                )
+                TrueHand(hand.side, hand.joints_m, vertices, faces, hand.joints_px, hand.track_id)
             )
         return TrueFrame(frame.index, frame.source, frame.stamp, frame.camera, tuple(hands))
 
