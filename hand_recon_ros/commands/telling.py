@@ -65,6 +65,6 @@ def _heading(metric: Metric) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return _NOTHING
-    return (
-        f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
-    )
+    if value.is_integer() or abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
