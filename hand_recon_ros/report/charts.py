@@ -165,13 +165,13 @@ def _end(band: Band) -> float:
 def histogram(title: str, label: str, values: ArrayLike, about: int = 40) -> Chart | None:
     """How often values occur, with their median and 95th percentile; None without values.
 
-    The far tail (beyond twice the 99th percentile) is counted in the note, not drawn.
+    The far tail (well beyond the 99th percentile) is counted in the note, not drawn.
     """
     numbers = np.asarray(values, np.float64)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return None
-    end = min(float(numbers.max()), 2 * float(np.percentile(numbers, 99)))
+    end = min(float(numbers.max()), 1.25 * float(np.percentile(numbers, 99)))
     counts, edges = np.histogram(numbers, about, (0.0, end if end > 0 else 1.0))
     x_axis = axis(label, 0.0, float(edges[-1]))
     y_axis = axis("frames", 0.0, 1.05 * float(counts.max()), about=4)

@@ -43,11 +43,11 @@ class HandFigure:
     bones: tuple[tuple[float, float, float, float], ...]
 
 
-def hand_figure(per_joint_mm: Sequence[float]) -> HandFigure:
-    """Lay out (21,) errors; the largest joint has the largest spot."""
+def hand_figure(per_joint_mm: Sequence[float], greatest_mm: float | None = None) -> HandFigure:
+    """Lay out (21,) errors; ``greatest_mm`` (default: their greatest) has the largest spot."""
     errors = np.asarray(per_joint_mm, np.float64)
-    greatest = max(float(np.nanmax(errors, initial=0.0)), 1e-9)
-    shares = np.nan_to_num(errors / greatest).tolist()
+    greatest = float(np.nanmax(errors, initial=0.0)) if greatest_mm is None else greatest_mm
+    shares = np.nan_to_num(errors / max(greatest, 1e-9)).tolist()
     spots = [
         Spot(
             JOINT_NAMES[k],

@@ -18,9 +18,12 @@ from hand_recon_ros.report.charts import Chart
 from hand_recon_ros.report.hand_figure import hand_figure
 from hand_recon_ros.report.templates import render
 from hand_recon_ros.report.timeline import SHADED, frame_metrics, spans, timelines
-from hand_recon_ros.report.worst import Picture, worst_frames
+from hand_recon_ros.report.worst import APART, Picture, worst_frames
 
 _TILES: Final = 6
+_RANKING: Final = ("mpjpe_mm", "error_2d_px", "reprojection_px")
+"""What tells a bad frame, where frames have it; otherwise their first number."""
+_ACCELERATION: Final = "mm/frame^2"
 _TABLED: Final = 11
 """Points of a curve that its table shows."""
 _MOST_SPANS: Final = 200
@@ -66,6 +69,7 @@ def report_page(evaluation: Evaluation, run: RunInfo, picture: Picture | None) -
         spans_left_out=len(found[_MOST_SPANS:]),
         latency=charts.histogram("Latency", "ms", evaluation.latencies_ms),
         ranked=first[0] if first else None,
+        apart=APART,
         worst=worst_frames(evaluation, first[0], picture) if first else [],
         settings=settings(run.config),
     )
@@ -79,10 +83,11 @@ def summary_metrics(evaluation: Evaluation) -> list[Metric]:
 
 
 def main_metrics(by_frame: list[Metric]) -> list[Metric]:
-    """The error that frames are ranked by, and the first acceleration."""
-    errors = [metric for metric in by_frame if metric.better != "neither"]
-    shakes = [metric for metric in by_frame if "accel" in metric.name]
-    return list({metric.name: metric for metric in (*errors[:1], *shakes[:1])}.values())
+    """The error that frames are ranked by, and the acceleration; either may be missing."""
+    shakes = [metric for metric in by_frame if metric.unit == _ACCELERATION]
+    errors = [m for m in by_frame if m.better != "neither" and m not in shakes]
+    errors.sort(key=lambda m: _RANKING.index(m.name) if m.name in _RANKING else len(_RANKING))
+    return errors[:1] + shakes[:1]
 
 
 def curve_tables(curves: Mapping[str, Curve]) -> list[CurveTable]:

@@ -31,5 +31,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["figure"] = figure
+    environment.filters["unit"] = lambda unit: unit.replace("^2", "²").replace("^3", "³")
     environment.filters["percent"] = lambda share: f"{100 * share:.4g}%"
     return environment

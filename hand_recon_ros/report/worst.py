@@ -16,6 +16,8 @@ from hand_recon_ros.evaluation.results import Evaluation, FrameNumbers, Metric
 
 Picture = Callable[[FrameNumbers], NDArray[np.uint8] | None]
 """Gives the overlay of a frame, (H, W, 3) uint8 RGB, or None where there is none."""
+APART: Final = 5
+"""Frames between two that are shown: neighbours fail together, and would fill the list."""
 _SHOWN: Final = 10
 _LONGEST_PX: Final = 640
 _JPEG_QUALITY: Final = 80
@@ -33,14 +35,17 @@ class WorstFrame:
 def worst_frames(
     evaluation: Evaluation, metric: Metric, picture: Picture | None
 ) -> list[WorstFrame]:
-    """The frames with the worst values of a metric, the worst first."""
+    """The frames with the worst values of a metric, the worst first, neighbours left out."""
     valued = [f for f in evaluation.frames if math.isfinite(f.values.get(metric.name, math.nan))]
     sign = -1 if metric.better == "higher" else 1
     valued.sort(key=lambda frame: -sign * frame.values[metric.name])
-    return [
-        WorstFrame(frame, frame.values[metric.name], _uri(frame, picture))
-        for frame in valued[:_SHOWN]
-    ]
+    kept: list[FrameNumbers] = []
+    for frame in valued:
+        if len(kept) == _SHOWN:
+            break
+        if not any(f.source == frame.source and abs(f.index - frame.index) < APART for f in kept):
+            kept.append(frame)
+    return [WorstFrame(frame, frame.values[metric.name], _uri(frame, picture)) for frame in kept]
 
 
 def _uri(frame: FrameNumbers, picture: Picture | None) -> str | None:
