@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 
 from hand_recon_ros.camera import Camera
+from hand_recon_ros.datasets.catalogue import DataSetChoice, open_data_set
+from hand_recon_ros.datasets.common import DataSet
 from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.mano.loader import load_hand_model
 from hand_recon_ros.mano.model import HandModel
@@ -87,6 +89,19 @@ def write_mano(path: Path, side: Side, *, repeat_right: bool = False) -> HandMod
     }
     path.write_bytes(pickle.dumps(content, protocol=2))
     return load_hand_model(side, path)
+
+
+def write_both_mano(folder: Path) -> dict[Side, HandModelData]:
+    """The user's MANO files, read again; the left one has the fault of the real one."""
+    right = write_mano(folder / "MANO_RIGHT.pkl", "right")
+    write_mano(folder / "MANO_LEFT.pkl", "left", repeat_right=True)
+    reference = folder / "MANO_RIGHT.pkl"
+    left = load_hand_model("left", folder / "MANO_LEFT.pkl", reference_right=reference)
+    return {"left": left, "right": right}
+
+
+def opened(name: str, root: Path | None, models: dict | None = None, **choice: Any) -> DataSet:
+    return open_data_set(DataSetChoice(name, root, **choice), models or {})
 
 
 # --- FreiHAND ---------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_a_sequence_that_was_stopped_starts_again(
     }
     numbers = summary(tmp_path / "whole")
     assert numbers["identity_switches"] == 0
-    assert numbers["mrrpe_mm"] < 40
+    assert numbers["pa_mpjpe_mm"] < 4
     oracle.seen, oracle.interrupt_at = [], 7
     assert judge(interhand, tmp_path / "parts", name="interhand") == 130
     oracle.interrupt_at = -1

@@ -188,12 +188,14 @@ class _Chain:
             PictureError: the picture cannot be read.
         """
         frame = Frame(picture.read(), picture.stamp, picture.camera, picture.index, picture.source)
-        if self._data_set.fps is not None and frame.source != self._source:
-            self._reconstructor.reset()
+        alone = self._data_set.fps is None
+        if alone or frame.source != self._source:
+            if not alone:  # else it forgets by itself
+                self._reconstructor.reset()
             self._source, self._ids = frame.source, {}
         record = frame_to_record(self._reconstruct(frame))
         for hand in record["hands"]:
-            # Counted afresh in each sequence, so that a run in two parts tells the same.
+            # Counted afresh, so that a run in two parts tells the same.
             hand["track_id"] = self._ids.setdefault(hand["track_id"], len(self._ids) + 1)
         found = record_to_frame(record)
         self._records.write(found)

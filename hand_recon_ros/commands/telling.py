@@ -9,6 +9,8 @@ from hand_recon_ros.evaluation.results import Evaluation, Metric
 
 _OURS: Final = "hand_recon_ros"
 _NOTHING: Final = "-"
+_COUNTED: Final = ("", "%")
+"""Units of counts and shares."""
 
 
 def told(evaluation: Evaluation, report: Path | None, *, interrupted: bool = False) -> str:
@@ -23,7 +25,7 @@ def told(evaluation: Evaluation, report: Path | None, *, interrupted: bool = Fal
     lines = [f"{state}: {evaluation.title}, {len(evaluation.frames)} frames"]
     width = max((len(metric.title) for metric in evaluation.metrics), default=0)
     for metric in evaluation.metrics:
-        value = _number(evaluation.summary[metric.name])
+        value = _number(evaluation.summary[metric.name], metric.unit)
         lines.append(f"  {metric.title:{width}}  {value} {metric.unit}".rstrip())
     if evaluation.published:
         lines += ["", *_beside_papers(evaluation)]
@@ -42,7 +44,7 @@ def _beside_papers(evaluation: Evaluation) -> list[str]:
     ours = (_OURS, evaluation.summary, "this run")
     rows = [["", *map(_heading, columns), "source"]]
     for method, numbers, source in (ours, *evaluation.published):
-        cells = [_number(numbers.get(column.name)) for column in columns]
+        cells = [_number(numbers.get(column.name), column.unit) for column in columns]
         if any(cell != _NOTHING for cell in cells):
             rows.append([method, *cells, source])
     widths = [max(len(row[k]) for row in rows) for k in range(len(columns) + 1)]
@@ -62,9 +64,9 @@ def _heading(metric: Metric) -> str:
     return f"{metric.title.split(',')[0]} {metric.unit}".rstrip()
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, unit: str = "mm") -> str:
     if value is None:
         return _NOTHING
-    if value.is_integer() or abs(value) >= 100:
+    if abs(value) >= 100 or (unit in _COUNTED and value.is_integer()):
         return f"{value:.0f}"
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return f"{value:.2f}" if abs(value) >= 1 or unit not in _COUNTED else f"{value:.3f}"

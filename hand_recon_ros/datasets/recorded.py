@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
+import torch
+
 from hand_recon_ros.datasets.common import DataSetError
 from hand_recon_ros.evaluation.truth import TrueFrame, TrueHand
 from hand_recon_ros.io.records import read_records
@@ -42,7 +44,7 @@ class RecordedPairs:
     def __init__(self, truth: Path, found: Path, models: Mapping[Side, HandModelData]) -> None:
         """Read the true frames and match the others."""
         self._found = found
-        self._models = {side: HandModel(data) for side, data in models.items()}
+        self._models = {side: HandModel(data, torch.float64) for side, data in models.items()}
         true = list(read_records(truth))
         times = [(frame.source, frame.index, frame.stamp) for frame in read_records(found)]
         keys = [(source, index) for source, index, _ in times]

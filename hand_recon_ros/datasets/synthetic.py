@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.datasets.common import DataSet, DataSetError, Image, Picture
 from hand_recon_ros.datasets.files import need_folder
@@ -37,7 +39,9 @@ class _Meshes:
     """Meshes of the embedded hand."""
 
     def __init__(self) -> None:
-        self._models: dict[Side, HandModel] = {s: HandModel(load_hand_model(s)) for s in SIDES}
+        self._models: dict[Side, HandModel] = {
+            side: HandModel(load_hand_model(side), torch.float64) for side in SIDES
+        }
 
     def hand(self, side: Side, joints_m: Array, mano: ManoParameters, identity: int) -> TrueHand:
         if mano.model != EMBEDDED:
