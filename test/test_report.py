@@ -194,7 +194,9 @@ def test_long_runs_give_small_pages(tmp_path: Path) -> None:
     assert "up to 300" in text
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"run": {}}', '{"evaluation": {}, "run": {}}'])
+@pytest.mark.parametrize(
+    "content", [None, "{", "[]", '{"run": {}}', '{"evaluation": {}, "run": {}}']
+)
 def test_no_report_names_the_file_and_the_remedy(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "report.json").write_text(content)
