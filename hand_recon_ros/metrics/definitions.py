@@ -221,6 +221,10 @@ _RUN = (
         "that were seen.",
     ),
     _metric(
+        "latency_ms", "Time of a frame", "ms", "lower", _OWN,
+        "Processing time of a frame, from image to filtered hands.",
+    ),
+    _metric(
         "latency_p50_ms", "Time of a frame, median", "ms", "lower", _OWN,
         "Median processing time of a frame.",
     ),

@@ -2,7 +2,8 @@
 
 Frames of a video are no independent samples, so whole blocks of neighbours are drawn: circular
 blocks (Politis and Romano 1992) of twice the length that Politis and White (2004, corrected by
-Patton, Politis and White 2009) derive from the autocorrelation. Many recordings are drawn as wholes.
+Patton, Politis and White 2009) derive from the autocorrelation. Where there are many recordings,
+whole ones are drawn.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def axis(label: str, low: float, high: float, about: int = 5) -> Axis:
     if not high > low:
         low, high = low - 0.5, low + 0.5
     marks = round_marks(low, high, about)
-    return Axis(label, low, high, tuple(((m - low) / (high - low), figure(m)) for m in marks))
+    return Axis(label, low, high, tuple(((m - low) / (high - low), f"{m:.6g}") for m in marks))
 
 
 def line(name: str, x: ArrayLike, y: ArrayLike, x_axis: Axis, y_axis: Axis) -> Line:

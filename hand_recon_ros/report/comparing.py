@@ -13,8 +13,7 @@ import numpy as np
 from hand_recon_ros.evaluation.results import FrameNumbers, Metric
 from hand_recon_ros.report.bootstrap import Interval, draw, paired, unpaired
 from hand_recon_ros.report.files import Report
-from hand_recon_ros.report.page import summary_metrics
-from hand_recon_ros.types import Array
+from hand_recon_ros.report.timeline import defined, frame_metrics, frame_values
 
 SEED: Final = 0
 FEW_FRAMES: Final = 100
@@ -119,12 +118,13 @@ def _frames(run: Run) -> tuple[FrameNumbers, ...]:
 def _all_metrics(runs: Sequence[Run]) -> list[Metric]:
     """Every number of any run: those of summaries in showing order, then those of frames only."""
     found: dict[str, Metric] = {}
-    for run in runs:
-        found |= {m.name: m for m in summary_metrics(run.report.evaluation) if m.name not in found}
-    for run in runs:
-        defined = {metric.name: metric for metric in run.report.evaluation.metrics}
-        for name in sorted({name for frame in _frames(run) for name in frame.values}):
-            found.setdefault(name, defined.get(name, Metric(name, name, "", "neither", "", "")))
+    evaluations = [run.report.evaluation for run in runs]
+    for metrics in (
+        *(defined(evaluation, evaluation.summary) for evaluation in evaluations),
+        *(frame_metrics(evaluation) for evaluation in evaluations),
+    ):
+        for metric in metrics:
+            found.setdefault(metric.name, metric)
     return list(found.values())
 
 
@@ -133,13 +133,9 @@ def _value(run: Run, name: str) -> float:
     summary = run.report.evaluation.summary
     if name in summary:
         return summary[name]
-    values = _series(run, name)
+    values = frame_values(_frames(run), name)
     values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else math.nan
-
-
-def _series(run: Run, name: str) -> Array:
-    return np.array([frame.values.get(name, np.nan) for frame in _frames(run)], np.float64)
 
 
 def _common(first: Sequence[FrameNumbers], other: Sequence[FrameNumbers]) -> Common:
@@ -161,7 +157,7 @@ def _places(frames: Sequence[FrameNumbers], short: bool) -> dict[Key, int]:
 
 
 def _change(metric: Metric, first: Run, other: Run, common: Common) -> Change:
-    ours, theirs = _series(first, metric.name), _series(other, metric.name)
+    ours, theirs = (frame_values(_frames(run), metric.name) for run in (first, other))
     rng = np.random.default_rng(SEED)
     if common.pairs:
         places = np.array(common.pairs)
@@ -174,7 +170,11 @@ def _change(metric: Metric, first: Run, other: Run, common: Common) -> Change:
             return Change(interval, _verdict(metric, interval), int(known.sum()), drawn.unit)
     elif np.isfinite(ours).any() and np.isfinite(theirs).any():
         draws = [
-            draw(values[known], [f.source for f, k in zip(_frames(run), known, strict=True) if k], rng)
+            draw(
+                values[known],
+                [f.source for f, k in zip(_frames(run), known, strict=True) if k],
+                rng,
+            )
             for run, values in ((first, ours), (other, theirs))
             for known in [np.isfinite(values)]
         ]

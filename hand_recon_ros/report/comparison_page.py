@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from hand_recon_ros.evaluation.results import Curve
 from hand_recon_ros.report.comparing import Cell, Comparison, Run
 from hand_recon_ros.report.figures import figure
-from hand_recon_ros.report.hand_figure import hand_figure
+from hand_recon_ros.report.hand_figure import greatest_mm, hand_figure
 from hand_recon_ros.report.page import curve_tables, flattened
 from hand_recon_ros.report.templates import render
 
 METHOD = (
-    "Changes are differences of means over frames, against the first run. The 95 % interval comes "
-    "from a moving-block bootstrap (4000 draws, fixed seed): neighbouring frames resemble each "
-    "other, so blocks of them are drawn, and whole recordings where there are twenty or more."
+    "Changes are differences of means over the frames that a run shares with the first. The 95 % "
+    "interval comes from a moving-block bootstrap (4000 draws, fixed seed): neighbouring frames "
+    "resemble each other, so blocks of them are drawn, and whole recordings where there are twenty "
+    "or more."
 )
 
 
@@ -57,15 +56,15 @@ def change_text(cell: Cell) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference with three digits and its sign."""
-    return "0" if value == 0 else f"{value:+.3g}".replace("-", "−")
+    """A difference with its sign."""
+    return ("+" if value > 0 else "−" if value < 0 else "") + figure(abs(value))
 
 
 def comparison_page(comparison: Comparison) -> str:
     """The comparison as one self-contained HTML page."""
     evaluations = [run.report.evaluation for run in comparison.runs]
     joints = [e.per_joint_mm for e in evaluations]
-    greatest = float(np.nanmax([j for j in joints if j], initial=0.0))
+    greatest = max((greatest_mm(j) for j in joints if j), default=0.0)
     return render(
         "compare.html",
         comparison=comparison,

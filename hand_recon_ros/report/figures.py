@@ -8,16 +8,15 @@ _DIGITS = 4
 
 
 def figure(value: float | None) -> str:
-    """A number with four significant digits, thousands whole; a dash for none."""
+    """A number with four significant digits, whole numbers and thousands whole; a dash for none."""
     if value is None or not math.isfinite(value):
         return "–"
-    if value == 0:
-        return "0"
+    if value == round(value):
+        return f"{value:.0f}"
     decimals = _DIGITS - 1 - math.floor(math.log10(abs(value)))
     if decimals > 2 * _DIGITS:
         return f"{value:.{_DIGITS - 1}e}"
-    text = f"{value:.{max(0, decimals)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:.{max(0, decimals)}f}"
 
 
 def round_marks(low: float, high: float, about: int = 5) -> list[float]:

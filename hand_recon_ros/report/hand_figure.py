@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from hand_recon_ros.report.figures import figure
 from hand_recon_ros.skeleton import BONES, JOINT_NAMES
 
 _PLACES: Final = (
@@ -43,11 +42,16 @@ class HandFigure:
     bones: tuple[tuple[float, float, float, float], ...]
 
 
-def hand_figure(per_joint_mm: Sequence[float], greatest_mm: float | None = None) -> HandFigure:
-    """Lay out (21,) errors; ``greatest_mm`` (default: their greatest) has the largest spot."""
+def greatest_mm(per_joint_mm: Sequence[float]) -> float:
+    """The greatest of (21,) errors, 0 where none is known."""
+    return max((error for error in per_joint_mm if np.isfinite(error)), default=0.0)
+
+
+def hand_figure(per_joint_mm: Sequence[float], scale_mm: float | None = None) -> HandFigure:
+    """Lay out (21,) errors; ``scale_mm`` (default: their greatest) has the largest spot."""
     errors = np.asarray(per_joint_mm, np.float64)
-    greatest = float(np.nanmax(errors, initial=0.0)) if greatest_mm is None else greatest_mm
-    shares = np.nan_to_num(errors / max(greatest, 1e-9)).tolist()
+    most = greatest_mm(per_joint_mm) if scale_mm is None else scale_mm
+    shares = np.nan_to_num(errors / max(most, 1e-9)).tolist()
     spots = [
         Spot(
             JOINT_NAMES[k],
@@ -55,7 +59,7 @@ def hand_figure(per_joint_mm: Sequence[float], greatest_mm: float | None = None)
             radius=_SMALLEST + (_LARGEST - _SMALLEST) * shares[k],
             strength=0.2 + 0.8 * shares[k],
             value=float(errors[k]),
-            text=figure(round(float(errors[k]), 1)),
+            text=f"{errors[k]:.1f}" if np.isfinite(errors[k]) else "–",
         )
         for k in range(len(_PLACES))
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from hand_recon_ros.report import charts
 from hand_recon_ros.report.charts import Chart
 from hand_recon_ros.report.hand_figure import hand_figure
 from hand_recon_ros.report.templates import render
-from hand_recon_ros.report.timeline import SHADED, frame_metrics, spans, timelines
+from hand_recon_ros.report.timeline import SHADED, defined, frame_metrics, spans, timelines
 from hand_recon_ros.report.worst import APART, Picture, worst_frames
 
 _TILES: Final = 6
@@ -57,7 +56,7 @@ def report_page(evaluation: Evaluation, run: RunInfo, picture: Picture | None) -
         "report.html",
         evaluation=evaluation,
         run=run,
-        metrics=summary_metrics(evaluation),
+        metrics=defined(evaluation, evaluation.summary),
         tiles=_tiles(evaluation),
         compared=_published_metrics(evaluation),
         curves=curve_tables(evaluation.curves),
@@ -75,13 +74,6 @@ def report_page(evaluation: Evaluation, run: RunInfo, picture: Picture | None) -
     )
 
 
-def summary_metrics(evaluation: Evaluation) -> list[Metric]:
-    """What the summary holds, in showing order; a number without definition comes last."""
-    defined = {metric.name: metric for metric in evaluation.metrics}
-    bare = [Metric(n, n, "", "neither", "", "") for n in evaluation.summary if n not in defined]
-    return [metric for name, metric in defined.items() if name in evaluation.summary] + bare
-
-
 def main_metrics(by_frame: list[Metric]) -> list[Metric]:
     """The error that frames are ranked by, and the acceleration; either may be missing."""
     shakes = [metric for metric in by_frame if metric.unit == _ACCELERATION]
@@ -92,12 +84,10 @@ def main_metrics(by_frame: list[Metric]) -> list[Metric]:
 
 def curve_tables(curves: Mapping[str, Curve]) -> list[CurveTable]:
     """Curves with the same axes together."""
-    ordered = sorted(curves.values(), key=_axes)
-    return [_curve_table(list(group)) for _, group in groupby(ordered, _axes)]
-
-
-def _axes(curve: Curve) -> tuple[str, str]:
-    return curve.x_label, curve.y_label
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for curve in curves.values():
+        groups.setdefault((curve.x_label, curve.y_label), []).append(curve)
+    return [_curve_table(group) for group in groups.values()]
 
 
 def _curve_table(group: list[Curve]) -> CurveTable:
@@ -137,14 +127,13 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
 
 def _tiles(evaluation: Evaluation) -> list[Metric]:
     """The first metrics that were measured."""
-    shown = summary_metrics(evaluation)
+    shown = defined(evaluation, evaluation.summary)
     return [metric for metric in shown if np.isfinite(evaluation.summary[metric.name])][:_TILES]
 
 
 def _published_metrics(evaluation: Evaluation) -> list[Metric]:
     """The metrics that any paper's row gives."""
-    given = {name for _, values, _ in evaluation.published for name in values}
-    return [metric for metric in evaluation.metrics if metric.name in given]
+    return defined(evaluation, {name for _, values, _ in evaluation.published for name in values})
 
 
 def _count(evaluation: Evaluation, state: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from hand_recon_ros.evaluation.results import Evaluation, FrameNumbers, Metric
+from hand_recon_ros.metrics.definitions import METRICS
 from hand_recon_ros.report import charts
 from hand_recon_ros.report.charts import Axis, Chart
 from hand_recon_ros.report.figures import figure
@@ -51,9 +52,19 @@ def frame_values(frames: Sequence[FrameNumbers], name: str) -> Array:
 
 
 def frame_metrics(evaluation: Evaluation) -> list[Metric]:
-    """The metrics that single frames have, in showing order."""
+    """The metrics that single frames have, in showing order; undefined ones by name, last."""
     names = {name for frame in evaluation.frames for name in frame.values}
-    return [metric for metric in evaluation.metrics if metric.name in names]
+    return defined(evaluation, names)
+
+
+def defined(evaluation: Evaluation, names: Collection[str]) -> list[Metric]:
+    """Metrics by name, as the evaluation shows them, then the package's, then unknown ones."""
+    own = {metric.name: metric for metric in evaluation.metrics}
+    known = own | {name: metric for name, metric in METRICS.items() if name not in own}
+    bare = [
+        Metric(name, name, "", "neither", "", "") for name in sorted(names) if name not in known
+    ]
+    return [metric for name, metric in known.items() if name in names] + bare
 
 
 def timelines(evaluation: Evaluation) -> list[Chart]:
