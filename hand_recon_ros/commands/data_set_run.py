@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hand_recon_ros.commands.resuming import ResumableFolder, ResumeError
 from hand_recon_ros.commands.telling import told
-from hand_recon_ros.commands.worst_pictures import FoundHands
+from hand_recon_ros.commands.worst_pictures import WorstPictures
 from hand_recon_ros.config import Config, ConfigError
 from hand_recon_ros.datasets.catalogue import DataSetChoice, open_data_set
 from hand_recon_ros.datasets.common import DataSet, DataSetError, Picture, PictureError
@@ -97,8 +97,8 @@ def run_data_set(choice: DataSetChoice, config: Config, folder: Path) -> DataSet
         notes=(*evaluation.notes, *_notes(data_set, interrupted)),
     )
     info = replace(info, seconds=time.perf_counter() - started)
-    with FoundHands(data_set, results.records, models, config.render) as picture:
-        report = write_report(folder, evaluation, run=info, picture=picture)
+    pictures = WorstPictures(evaluation, data_set, results.records, models, config.render)
+    report = write_report(folder, evaluation, run=info, picture=pictures)
     return DataSetRun(data_set, evaluation, interrupted, report)
 
 

@@ -83,15 +83,18 @@ class DataSet(ABC):
         self.length = length
         self.notes = list(notes)
         self.skipped: list[str] = []
+        self._told: set[str] = set()
 
     @abstractmethod
     def pictures(self) -> Iterator[Picture]:
         """Yield the pictures; those of one sequence follow each other, in order of time."""
 
     def skip(self, message: str) -> None:
-        """Note and tell what is left out."""
-        self.skipped.append(message)
-        _log.warning("skipped %s", message)
+        """Note and tell what is left out, once however often the pictures are gone through."""
+        if message not in self._told:
+            self._told.add(message)
+            self.skipped.append(message)
+            _log.warning("skipped %s", message)
 
 
 def image_reader(file: Path, camera: Camera) -> Callable[[], Image]:

@@ -83,7 +83,7 @@ class Shards(DataSet):
         """
         samples = ((file, sample) for file in self._files for sample in read_shard(file))
         for number, (file, sample) in enumerate(islice(samples, self._limit)):
-            yield self._picture(number, file.name, sample)
+            yield self._picture(number, f"{file.name}/{number:06d}", sample)
 
     def _picture(self, number: int, source: str, sample: Sample) -> Picture:
         label = partial(self._label, number, source, sample)
