@@ -103,7 +103,7 @@ class Evaluator:
             note("side_errors_pct", 0.0 if pair.right_side else 100.0)
         for _ in matching.missed:
             note("found_pct", 0.0)
-        if truth.complete:
+        if truth.complete and not matching.unplaced:
             for j in range(len(found.hands)):
                 note("ghosts_pct", 100.0 if j in matching.ghosts else 0.0)
         if matching.missed:
@@ -133,7 +133,8 @@ class Evaluator:
             self._joints[name].add(numbers.joints_m)
         self._pck.add(numbers.joints_m)
         self._pa_pck.add(numbers.joints_aligned_m)
-        self._tally.note_frame(f"mpjpe_{side}_mm", _MM * mean_known(numbers.joints_m))
+        for name in (group, f"_{side}"):
+            self._tally.note_frame(f"mpjpe{name}_mm", _MM * mean_known(numbers.joints_m))
         if numbers.vertices_aligned_m is not None:
             self._mesh_pck.add(numbers.vertices_aligned_m)
 
@@ -153,6 +154,8 @@ class Evaluator:
         for i, hand in enumerate(truth.hands):
             key = (hand.identity, hand.side)
             other = by_truth.get(i)
+            if other is None and i not in matching.missed:
+                continue  # out of the picture
             place, stamp = self._tally.place, truth.stamp
             track = -1 if other is None else other.track_id
             points, theirs = _moving(hand, other, truth)

@@ -51,13 +51,15 @@ class Matching:
 
     Attributes:
         matches: labelled hands that were found.
-        missed: indices of labelled hands that were not.
+        missed: indices of labelled hands that were not, though a part of them is in view.
         ghosts: indices of found hands on no labelled one.
+        unplaced: a hand is labelled as present only, so that a ghost may be this hand.
     """
 
     matches: tuple[Match, ...]
     missed: tuple[int, ...]
     ghosts: tuple[int, ...]
+    unplaced: bool = False
 
 
 def true_pixels(hand: TrueHand, camera: Camera) -> Array:
@@ -77,6 +79,22 @@ def apart(truth: TrueHand, found: Hand, camera: Camera) -> float:
         return off / max(_extent(pixels), _extent(found.joints_px), _LEAST_SIZE_PX)
     off = mean_known(distances(found.joints_m, truth.joints_m))
     return off / max(_extent(truth.joints_m), _extent(found.joints_m), _LEAST_SIZE_M)
+
+
+def is_placed(hand: TrueHand, camera: Camera) -> bool:
+    """Whether any joint of a labelled hand has a known place."""
+    points = hand.joints_m, true_pixels(hand, camera)
+    return any(np.isfinite(x).all(axis=1).any() for x in points)
+
+
+def _in_view(hand: TrueHand, camera: Camera) -> bool:
+    """Whether any joint is in the picture; without pixels, whether any is known."""
+    pixels = true_pixels(hand, camera)
+    known = pixels[np.isfinite(pixels).all(axis=1)]
+    if not len(known):
+        return is_placed(hand, camera)
+    inside = (known >= -0.5) & (known <= (camera.width - 0.5, camera.height - 0.5))
+    return bool(inside.all(axis=1).any())
 
 
 def _extent(points: Array) -> float:
@@ -104,6 +122,11 @@ def match(truth: TrueFrame, found: Sequence[Hand]) -> Matching:
     taken = {m.truth for m in matches}, {m.found for m in matches}
     return Matching(
         matches,
-        tuple(i for i in range(len(truth.hands)) if i not in taken[0]),
+        tuple(
+            i
+            for i, hand in enumerate(truth.hands)
+            if i not in taken[0] and _in_view(hand, truth.camera)
+        ),
         tuple(j for j in range(len(found)) if j not in taken[1]),
+        not all(is_placed(hand, truth.camera) for hand in truth.hands),
     )

@@ -220,6 +220,7 @@ _RUN = (
         "Distance of the projected 3D joints to the key points that they were fitted to, of hands "
         "that were seen.",
     ),
+    _metric("latency_ms", "Time of a frame", "ms", "lower", _OWN, "Processing time of one frame."),
     _metric(
         "latency_ms", "Time of a frame", "ms", "lower", _OWN,
         "Processing time of a frame, from image to filtered hands.",

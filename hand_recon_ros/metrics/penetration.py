@@ -77,8 +77,14 @@ def penetration(
 
 def inside(points: Array, vertices: Array, faces: IntArray) -> NDArray[np.bool_]:
     """(n,) which of the points (n, 3) are inside a closed mesh."""
-    corners = vertices[faces][:, :, :2]
+    if not len(points):
+        return np.zeros(0, bool)
+    corners = vertices[faces]
     low, high = corners.min(axis=1), corners.max(axis=1)
+    # Most triangles are under no point: rays go up.
+    near = (low[:, :2] <= points[:, :2].max(axis=0)).all(axis=1)
+    near &= (high >= points.min(axis=0)).all(axis=1)
+    faces, low, high = faces[near], low[near, :2], high[near, :2]
     flat = points[:, None, :2]
     line, triangle = np.nonzero(((flat >= low) & (flat <= high)).all(axis=2))
     crossings = _crossings(vertices, faces[triangle], line, points[line, :2])
