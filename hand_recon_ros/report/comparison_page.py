@@ -91,7 +91,7 @@ def _renamed_curves(runs: Sequence[Run]) -> dict[str, Curve]:
         for run in runs:
             curve = run.report.evaluation.curves.get(name)
             if curve is not None:
-                label = f"{curve.y_label}, {curve.title}"
+                label = f"{curve.title}: {curve.y_label}"
                 found[f"{name} {run.name}"] = replace(curve, title=run.name, y_label=label)
     return found
 

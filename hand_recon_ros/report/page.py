@@ -98,7 +98,8 @@ def _curve_table(group: list[Curve]) -> CurveTable:
     # A share is drawn up to its end, whatever was reached: curves of several pages stay comparable.
     y_axis = charts.axis(group[0].y_label, 0.0, next(t for t in (1, 100, high) if high <= t))
     drawn = tuple(charts.line(curve.title, curve.x, curve.y, x_axis, y_axis) for curve in group)
-    chart = Chart(f"{group[0].y_label} over {group[0].x_label}", x_axis, y_axis, drawn)
+    title = f"{group[0].y_label} over {group[0].x_label}"
+    chart = Chart(title[:1].upper() + title[1:], x_axis, y_axis, drawn)
     at = np.linspace(x.min(), x.max(), _TABLED)
     columns = [np.interp(at, curve.x, curve.y) for curve in group]
     rows = [(float(at[k]), tuple(float(c[k]) for c in columns)) for k in range(_TABLED)]
