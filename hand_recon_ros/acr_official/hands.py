@@ -1,0 +1,90 @@
+"""Hands that the network tells of, as key points that the project's own fit lifts to the camera.
+
+The network sees by a weak perspective, of which no distance follows. So its hand, posed by the
+hand model, gives the relative 3D and the guess where the fit starts; its projection gives the key
+points; and the fit places the hand under the intrinsics of the user's camera.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from hand_recon_ros.acr_official.picture import Padding
+from hand_recon_ros.acr_official.readout import HandReading
+from hand_recon_ros.detection.common import hand_box
+from hand_recon_ros.keypoints.confidence import joint_confidence
+from hand_recon_ros.mano.data import HandModelData
+from hand_recon_ros.mano.kinematics import TO_SKELETON, HandSkeleton, pose_joints
+from hand_recon_ros.rotations import exp_so3, log_so3
+from hand_recon_ros.types import Array, Keypoints, PoseGuess
+
+ORIGIN_JOINT: Final = 9
+"""The middle finger's knuckle: where the network's camera has its origin."""
+
+
+class HandLift:
+    """Poses one side's hand model as the network says.
+
+    Args:
+        model: of that side; its mean pose is the network's zero.
+    """
+
+    def __init__(self, model: HandModelData) -> None:
+        """Read the constants off the model."""
+        self._skeleton = HandSkeleton.of(model)
+        self._mean = model.hands_mean.reshape(15, 3)
+
+    def guess(self, hand: HandReading) -> PoseGuess:
+        """Its pose, from the flat hand on, and shape."""
+        joints = exp_so3(log_so3(hand.rotations[1:]) + self._mean)
+        return PoseGuess(hand.rotations[0], joints, hand.betas)
+
+    def joints(self, guess: PoseGuess) -> Array:
+        """(21, 3) metres about the wrist, camera axes."""
+        posed = pose_joints(
+            self._skeleton,
+            np.zeros((1, 3)),
+            guess.wrist_rotation[None],
+            guess.joint_rotations[None],
+            guess.betas[None],
+        )
+        return posed.points[0, TO_SKELETON]
+
+    def keypoints(
+        self, hand: HandReading, padding: Padding, size: tuple[int, int]
+    ) -> Keypoints | None:
+        """The hand in an image.
+
+        Args:
+            hand: as the network tells of it.
+            padding: of the image.
+            size: its width and height, px.
+
+        Returns:
+            None where no hand can be there: seen through a mirror (the scale is not positive), or
+            with no joint in the image.
+        """
+        guess = self.guess(hand)
+        joints = self.joints(guess)
+        points = padding.to_image(projected(joints, hand.camera))
+        inside = ((points >= 0) & (points <= np.array(size) - 1)).all(axis=1)
+        if hand.camera[0] <= 0 or not inside.any():
+            return None
+        score = float(np.clip(hand.score, 0.0, 1.0))
+        return Keypoints(
+            side=hand.side,
+            score=score,
+            points_px=points,
+            confidence=joint_confidence(points, joints, size, score),
+            box_px=hand_box(points, *size),
+            relative_m=joints,
+            guess=guess,
+        )
+
+
+def projected(joints: Array, camera: Array) -> Array:
+    """(..., 21, 2) places -1..1 in the square of joints (..., 21, 3) m, by s, tx, ty (..., 3)."""
+    centred = joints - joints[..., ORIGIN_JOINT, None, :]
+    return np.asarray(camera[..., None, :1] * centred[..., :2] + camera[..., None, 1:])
