@@ -17,7 +17,7 @@ from hand_recon_ros.detection.common import hand_box
 from hand_recon_ros.keypoints.confidence import joint_confidence
 from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.mano.kinematics import TO_SKELETON, HandSkeleton, pose_joints
-from hand_recon_ros.rotations import exp_so3, log_so3
+from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.types import Array, Keypoints, PoseGuess
 
 ORIGIN_JOINT: Final = 9
@@ -34,12 +34,12 @@ class HandLift:
     def __init__(self, model: HandModelData) -> None:
         """Read the constants off the model."""
         self._skeleton = HandSkeleton.of(model)
-        self._mean = model.hands_mean.reshape(15, 3)
+        self._mean = np.concatenate([np.zeros(3), model.hands_mean])
 
     def guess(self, hand: HandReading) -> PoseGuess:
         """Its pose, from the flat hand on, and shape."""
-        joints = exp_so3(log_so3(hand.rotations[1:]) + self._mean)
-        return PoseGuess(hand.rotations[0], joints, hand.betas)
+        rotations = exp_so3((hand.poses + self._mean).reshape(16, 3))
+        return PoseGuess(rotations[0], rotations[1:], hand.betas)
 
     def joints(self, guess: PoseGuess) -> Array:
         """(21, 3) metres about the wrist, camera axes."""

@@ -90,22 +90,28 @@ class HandReading:
         side: which.
         score: of its centre.
         centre: (2,) x, y on the map.
-        camera: (3,) s, tx, ty: s (X, Y) + (tx, ty) lies in -1..1 on the picture.
-        rotations: (16, 3, 3) MANO's, global first; those of the joints add to its mean pose.
-        betas: (10,) shape.
+        parameters: (109,) camera, 16 rotations of 6, 10 betas.
     """
 
     side: Side
     score: float
     centre: Array
-    camera: Array
-    rotations: Array
-    betas: Array
+    parameters: Array
+
+    @property
+    def camera(self) -> Array:
+        """(3,) s, tx, ty: s (X, Y) + (tx, ty) lies in -1..1 on the picture."""
+        return self.parameters[:CAMERA_SIZE]
 
     @property
     def poses(self) -> Array:
-        """(48,) the rotations as axis-angle vectors, rad."""
-        return log_so3(self.rotations).reshape(48)
+        """(48,) axis-angle vectors of MANO's joints, global first, rad; add the mean pose."""
+        return log_so3(rotations_of(self.parameters[_POSE].reshape(16, 6))).reshape(48)
+
+    @property
+    def betas(self) -> Array:
+        """(10,) shape."""
+        return self.parameters[_BETAS]
 
 
 def hands_of(readings: Readings, threshold: float = CENTRE_THRESHOLD) -> list[HandReading]:
@@ -125,9 +131,7 @@ def hands_of(readings: Readings, threshold: float = CENTRE_THRESHOLD) -> list[Ha
             side=side,
             score=float(scores[i]),
             centre=centres[i],
-            camera=parameters[i, :CAMERA_SIZE],
-            rotations=rotations_of(parameters[i, _POSE].reshape(16, 6)),
-            betas=parameters[i, _BETAS],
+            parameters=parameters[i],
         )
         for i, side in enumerate(SIDES)
         if seen[i] and np.isfinite(parameters[i]).all()
