@@ -23,10 +23,10 @@ from hand_recon_ros.acr_official.readout import (
     read_maps,
     rotations_of,
 )
-from hand_recon_ros.mano import start
 from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.mano.loader import MANO_TIPS
 from hand_recon_ros.mano.model import HandModel
+from hand_recon_ros.mano.start import placed_on_rays
 from hand_recon_ros.rotations import exp_so3, log_so3
 from hand_recon_ros.skeleton import SIDES, Side
 
@@ -225,7 +225,7 @@ def add_hands(out: Arrays, expected: Arrays) -> None:
             "mano/j3d": centred,
             "mano/pj2d": places,
             "mano/pj2d_org": padding.to_image(places),
-            "cv/cam_trans_lsq": start._position(centred, rays, np.ones(21)),
+            "cv/cam_trans_lsq": placed_on_rays(centred, rays, np.ones(21)),
         }.items():
             rows.setdefault(name, []).append(value)
     out.update({name: np.stack(values) for name, values in rows.items()})

@@ -60,10 +60,9 @@ class OfficialAcrHands:
             ValueError: the image is not (H, W, 3) uint8.
         """
         check_image(frame.image, "the ACR network")
-        height, width = frame.image.shape[:2]
         picture, padding = squared(frame.image)
         found = (
-            self._lifts[hand.side].keypoints(hand, padding, (width, height))
+            self._lifts[hand.side].keypoints(hand, padding, frame.camera)
             for hand in hands_of(self._read(picture), self._threshold)
         )
         hands = sorted((hand for hand in found if hand is not None), key=lambda k: -k.score)
