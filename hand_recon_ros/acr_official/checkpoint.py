@@ -58,8 +58,10 @@ def load_official_acr(path: str | Path) -> OfficialAcr:
         CheckpointError: no such file, not a torch checkpoint, one that asks for foreign code, or
             of another network.
     """
-    network = OfficialAcr()
-    fill(network, read_state(Path(path).expanduser()), str(path))
+    state = read_state(Path(path).expanduser())
+    with torch.device("meta"):  # no need to draw weights that are replaced at once
+        network = OfficialAcr()
+    fill(network, state, str(path))
     return network.eval()
 
 
@@ -79,7 +81,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def fill(network: OfficialAcr, state: Mapping[str, Any], source: str) -> None:
-    """Copy the weights of a state dict into the network.
+    """Give the network the weights of a state dict; what is never run becomes zero.
 
     Args:
         network: what is filled.
@@ -90,8 +92,8 @@ def fill(network: OfficialAcr, state: Mapping[str, Any], source: str) -> None:
         CheckpointError: weights that are run are missing, of another shape or not numbers.
     """
     wanted = {name: own for name, own in network.state_dict().items() if _is_run(name)}
-    missing = tuple(name for name in wanted if not isinstance(state.get(name), Tensor))
-    found = {name: state[name] for name in wanted if name not in set(missing)}
+    found = {name: state[name] for name in wanted if isinstance(state.get(name), Tensor)}
+    missing = tuple(name for name in wanted if name not in found)
     misshapen = tuple(
         f"{name} {tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
         for name, tensor in found.items()
@@ -108,7 +110,11 @@ def fill(network: OfficialAcr, state: Mapping[str, Any], source: str) -> None:
             misshapen,
             broken,
         )
-    network.load_state_dict({name: t.float() for name, t in found.items()}, strict=False)
+    weights = {
+        name: found[name].float() if name in found else torch.zeros_like(own, device="cpu")
+        for name, own in network.state_dict().items()
+    }
+    network.load_state_dict(weights, assign=True)
 
 
 def _is_run(name: str) -> bool:
@@ -135,7 +141,7 @@ def _read(path: Path) -> Any:
     except Exception as error:  # a damaged file can raise anything
         raise CheckpointError(
             f"ACR checkpoint '{path}': damaged or not a torch checkpoint "
-            f"({type(error).__name__}: {str(error).splitlines()[0][:200]}): {_REMEDY}"
+            f"({type(error).__name__}: {str(error).partition('.')[0]}): {_REMEDY}"
         ) from error
 
 
