@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from hand_recon_ros.acr_official.hands import ORIGIN_JOINT
 from hand_recon_ros.acr_official.network import (
     MAP_SIZE,
     PARAMETERS,
@@ -20,7 +21,12 @@ from hand_recon_ros.acr_official.network import (
     HandMaps,
     OfficialAcr,
 )
-from hand_recon_ros.acr_official.readout import Readings, read_maps
+from hand_recon_ros.acr_official.picture import Padding
+from hand_recon_ros.acr_official.readout import HandReading, Readings, read_maps
+from hand_recon_ros.bench.samples import TrueHand, model
+from hand_recon_ros.camera import Camera
+from hand_recon_ros.rotations import exp_so3, log_so3
+from hand_recon_ros.types import Array
 
 FIXTURE = Path(__file__).resolve().parents[2] / "shared" / "acr_parity"
 needs_fixture = pytest.mark.skipif(
@@ -77,3 +83,23 @@ def empty_maps() -> tuple[HandMaps, HandMaps]:
 def read(left: HandMaps, right: HandMaps) -> Readings:
     """The readings as arrays, as a compiled network gives them."""
     return Readings(*(tensor.numpy() for tensor in read_maps(left, right)))
+
+
+def fitted_camera(hand: TrueHand, camera: Camera) -> Array:
+    """(3,) the weak perspective s, tx, ty that comes nearest to what the camera sees."""
+    padding = Padding.of(camera.width, camera.height)
+    seen = camera.project(hand.joints) + np.array([padding.left, padding.top])
+    places = seen / (padding.side / 2) - 1.0
+    centred = (hand.joints - hand.joints[ORIGIN_JOINT])[:, :2]
+    s = (centred - centred.mean(0)).ravel() @ (places - places.mean(0)).ravel()
+    s /= np.square(centred - centred.mean(0)).sum()
+    return np.array([s, *(places.mean(0) - s * centred.mean(0))])
+
+
+def telling(hand: TrueHand, camera: Camera) -> HandReading:
+    """The reading of a network that knows the hand, as seen by a camera."""
+    added = log_so3(hand.pose).reshape(45) - model(hand.side).hands_mean
+    turns = np.concatenate([hand.orientation[None], exp_so3(added.reshape(15, 3))])
+    six = turns[..., :2].reshape(96)  # rows of two: the columns interleaved
+    parameters = np.concatenate([fitted_camera(hand, camera), six, hand.betas])
+    return HandReading(hand.side, 0.9, np.zeros(2), parameters)
