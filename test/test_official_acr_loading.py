@@ -14,7 +14,7 @@ import pytest
 import torch
 from official_acr import needs_fixture, published_keys, random_network
 
-from hand_recon_ros.acr_official.checkpoint import CheckpointError, load_official_acr
+from hand_recon_ros.acr_official.checkpoint import CheckpointError, fill, load_official_acr
 
 State = dict[str, Any]
 BIAS = "l_final_layers.2.2.bias"
@@ -74,12 +74,13 @@ def test_what_is_never_run_may_be_absent_and_more_may_be_there(
     assert torch.equal(loaded.state_dict()[BIAS], state[BIAS].half().float())
 
 
+@needs_fixture
 def test_the_fixture_agrees_on_what_is_run(tmp_path: Path, state: State) -> None:
-    if not needs_fixture.args[0]:
-        used = {k["key"] for k in published_keys() if k["used_in_forward"]}
-        load_official_acr(saved(tmp_path, {n: t for n, t in state.items() if n in used}))
-    else:
-        pytest.skip(needs_fixture.kwargs["reason"])
+    used = {k["key"] for k in published_keys() if k["used_in_forward"]}
+    load_official_acr(saved(tmp_path, {n: t for n, t in state.items() if n in used}))
+    for name in ("backbone.hand_segm.segm_head.segm_net.double_conv.3.bias", BIAS):
+        with pytest.raises(CheckpointError):
+            fill(random_network(), {n: state[n] for n in used - {name}}, "wild.pkl")
 
 
 def test_a_partial_file_is_refused_with_what_is_missing_and_misshapen(
