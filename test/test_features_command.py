@@ -189,8 +189,16 @@ def without(monkeypatch, package):
 @pytest.mark.parametrize(
     ("package", "arguments", "message"),
     [
-        ("pyarrow", ["-o", "f.parquet"], "Parquet needs pyarrow: pip install 'hand_recon_ros[tab"),
-        ("matplotlib", ["-o", "f.csv", "--plot"], "pictures need matplotlib: pip install 'hand_re"),
+        (
+            "pyarrow",
+            ["-o", "f.parquet"],
+            "Parquet needs pyarrow (pyarrow): pip install 'hand_recon_ros[tables]'",
+        ),
+        (
+            "matplotlib",
+            ["-o", "f.csv", "--plot"],
+            "pictures need matplotlib (matplotlib): pip install 'hand_re",
+        ),
     ],
 )
 def test_a_missing_extra_is_named_before_any_work(
