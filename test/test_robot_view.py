@@ -49,4 +49,4 @@ def test_seen_from_looks_at_the_target() -> None:
     assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
     assert (pose @ [*target, 1])[:2] == pytest.approx([0, 0], abs=1e-12)
     assert (pose @ [*target, 1])[2] > 0
-    assert (pose @ [*(target + [0, 0, 0.1]), 1])[1] < 0, "up is up in the picture"
+    assert (pose @ [*(target + np.array([0, 0, 0.1])), 1])[1] < 0, "up is up in the picture"

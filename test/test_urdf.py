@@ -65,7 +65,7 @@ def test_kinematics_by_hand(tmp_path: Path) -> None:
         ('axis xyz="0 0 2"', 'axis xyz="0 0 0"', "axis of no length"),
         ('axis xyz="0 0 2"', 'axis xyz="0 nan 0"', "is not three numbers"),
         ('parent link="arm"', 'parent link="leg"', "link 'leg', which is not there"),
-        ('child link="tip"', 'child link="base"', "not one tree"),
+        ('child link="tip"', 'child link="base"', "run in a circle"),
         ('mimic joint="shoulder"', 'mimic joint="hip"', "mimics 'hip'"),
         ('mimic joint="shoulder"', 'mimic joint="elbow"', "in a circle"),
         ('<link name="tip"/>', "<link/>", "has no name"),
