@@ -19,7 +19,7 @@ from hand_recon_ros.types import Array
 if TYPE_CHECKING:
     from hand_recon_ros.rendering.gl.engine import Renderer
 
-_BACKGROUND = np.array([236, 238, 242], dtype=np.uint8)
+_BACKGROUND = np.array([206, 211, 219], dtype=np.uint8)
 _LIGHT = np.array([-0.35, -0.55, -0.76], dtype=np.float32)
 _FOV_DEG = 24.0
 
