@@ -90,7 +90,10 @@ def test_spread_fingers_spread_the_robot(side: Side) -> None:
 
 def test_gain_zero_and_offset() -> None:
     names = ("a", "b", "c")
-    follows = {"a": Follow("index_mcp_flexion", gain=2.0, zero=0.1, offset=0.3), "c": Follow(offset=0.7)}
+    follows = {
+        "a": Follow("index_mcp_flexion", gain=2.0, zero=0.1, offset=0.3),
+        "c": Follow(offset=0.7),
+    }
     joints = posed("right", {0: 0.5})
     angle = hand_angles(joints, "right")["index_mcp_flexion"]
     targets = DirectMapping(follows, names).retarget(joints, "right")

@@ -184,7 +184,7 @@ def _robot(document: Any, path: Path) -> Robot:
         retargeting=retargeting,
         folder=path.parent,
     )
-    if retargeting.get("kind", "direct") == "direct":
+    if retargeting.get("kind", "direct") != "dex":
         robot.retargeter()  # a wrong name is told now, not when the first hand comes
     return robot
 
