@@ -1,1 +1,1 @@
-"""What a robot is told of a human hand: joint angles, features, wrist poses, frames. No ROS."""
+"""From human hands to robot hands: angles, mapping, limits, safety. No ROS inside."""
