@@ -18,7 +18,7 @@ def _cosines(n: int) -> Array:
     return np.asarray(basis)
 
 
-_MODES = np.kron(_cosines(5), _cosines(4))
+MODES = np.kron(_cosines(5), _cosines(4))
 """(20, 20) modes of five fingers x four joints: the first moves the whole hand, the next few turn
 and bend it, the last are what no hand does and noise does."""
 _ACTIVITY = np.outer((1.0, 0.55, 0.4, 0.3, 0.25), (1.0, 0.4, 0.15, 0.05))
@@ -49,7 +49,7 @@ class JointKalman:
 
     def __init__(self, config: FilterConfig, max_gap_s: float = MAX_GAP_S) -> None:
         """Prepare the motion model of ``config``."""
-        scale = np.repeat(np.append(np.sqrt(20) * _ACTIVITY.ravel(), 1.0), 3)
+        scale = _scale()
         self._model = MotionModel(
             [*np.repeat(_GROUPS.ravel(), 3), *[_WRIST_GROUP] * 3],
             _PROCESS_NOISE * scale,
@@ -112,10 +112,20 @@ class JointKalman:
                 self._reference[axes] = measured[axes]
 
 
+def _scale() -> Array:
+    """(63,) motion of each axis over that of one joint that moves with the whole hand."""
+    return np.repeat(np.append(np.sqrt(20) * _ACTIVITY.ravel(), 1.0), 3)
+
+
+def mode_noise() -> Array:
+    """(60,) largest process noise of the modes of the fingers' joints, m/s^1.5."""
+    return _PROCESS_NOISE * _scale()[:60]
+
+
 def _to_modes(joints: Array) -> Array:
     """Coordinates (63,) of joints (21, 3): modes of the fingers, then the wrist."""
-    return np.concatenate([(_MODES @ joints[1:]).ravel(), joints[0]])
+    return np.concatenate([(MODES @ joints[1:]).ravel(), joints[0]])
 
 
 def _to_joints(modes: Array) -> Array:
-    return np.concatenate([modes[None, 60:], _MODES.T @ modes[:60].reshape(20, 3)])
+    return np.concatenate([modes[None, 60:], MODES.T @ modes[:60].reshape(20, 3)])
