@@ -1,12 +1,10 @@
-"""The Kalman filters: hands on their manifold, and joints alone against One-Euro."""
+"""The Kalman filters: hands on their manifold, and joints alone."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hand_recon_ros.bench.filters import compare
 from hand_recon_ros.config import FilterConfig
 from hand_recon_ros.mano.results import FitResult
 from hand_recon_ros.rotations import exp_so3, log_so3
@@ -17,7 +15,6 @@ from hand_recon_ros.temporal.kalman import HandKalman
 from hand_recon_ros.temporal.unfiltered import Unfiltered
 from hand_recon_ros.types import ManoParameters
 
-MOTION = Path(__file__).parents[1] / "../shared/data/motion"
 FPS = 30.0
 SIGMA = np.repeat((0.001, 0.001, 0.007, 0.04, 0.08), (1, 1, 1, 3, 45))
 ACTUAL = 0.5
@@ -267,15 +264,6 @@ def test_switched_off_passes_the_fit_on():
     assert state.parameters is result.parameters
     np.testing.assert_allclose(state.wrist_velocity, (0.2, 0, 0, 0, 0, 1.0), atol=1e-9)
     np.testing.assert_array_equal(raw.predict(0.2).wrist_position, state.wrist_position)
-
-
-@pytest.mark.skipif(not MOTION.exists(), reason=f"the recordings are not at {MOTION}")
-@pytest.mark.parametrize("camera_rate", [False, True])
-def test_below_one_euro_on_real_motion_with_3_mm_noise(camera_rate):
-    scores = compare(MOTION, camera_rate=camera_rate)
-    ours = scores.pop("ours")
-    for name, theirs in scores.items():
-        assert (ours < theirs).all(), name
 
 
 def test_joint_filter_takes_a_missing_wrist_and_skips_one_outlier():

@@ -29,10 +29,10 @@ _GROUPS[0, 0] = 0
 _GROUPS[0, 1] = _GROUPS[1, 0] = _GROUPS[2, 0] = 1
 _WRIST_GROUP = 3
 """The whole hand, its turning, its fingers; the wrist alone, as many sources do not know it."""
-_PROCESS_NOISE = 0.2
-_STILL_RATIO = 0.05
+_PROCESS_NOISE = 0.4
+_STILL_RATIO = 0.01
 _VELOCITY_SIGMA = 1.0
-_SURPRISE = 0.5
+_SURPRISE = 0.25
 
 
 class JointKalman:
@@ -59,6 +59,7 @@ class JointKalman:
             decay_s=config.velocity_decay_s,
             surprise=_SURPRISE * np.repeat((np.sqrt(20), 1.0), (60, 3)),
             gate_sigma=config.gate_sigma,
+            noise_known=True,
         )
         self._R = config.joint_noise_m**2 * np.eye(63)
         self.max_gap_s = max_gap_s

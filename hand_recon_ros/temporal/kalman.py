@@ -21,6 +21,9 @@ from hand_recon_ros.types import Array
 
 GROUPS = (*([0] * 3), *([1] * 3), *([2] * 9), *([3] * 9), *([4] * 9), *([5] * 9), *([6] * 9))
 """Group of each axis: wrist position, wrist orientation, then the five fingers in MANO order."""
+_ACTIVITY = np.concatenate((np.ones(6), np.tile((0.1, 0.3, 1.0), 12), np.ones(9)))
+"""Process noise over that of the group: fingers hardly twist, spread a little and bend. In MANO
+their joints' axes are those, within about ten degrees; the thumb's are not."""
 _VELOCITY_SIGMA = np.repeat((1.0, 8.0), (3, STATE_SIZE - 3))
 """Spread of the unknown velocity of a hand that was just found, m/s and rad/s."""
 _SURPRISE = np.repeat((0.5, 5.0), (3, STATE_SIZE - 3))
@@ -50,7 +53,7 @@ class HandKalman:
         noise = (config.position_noise, config.rotation_noise, config.pose_noise)
         self._model = MotionModel(
             GROUPS,
-            np.repeat(noise, (3, 3, STATE_SIZE - 6)),
+            np.repeat(noise, (3, 3, STATE_SIZE - 6)) * _ACTIVITY,
             still_ratio=config.still_noise_ratio,
             adaptation_s=config.noise_adaptation_s,
             velocity_sigma=_VELOCITY_SIGMA,
