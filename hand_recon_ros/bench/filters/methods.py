@@ -66,3 +66,15 @@ def hand_filter(config: FilterConfig) -> Estimate:
         return out
 
     return estimate
+
+
+def remembered(estimate: Estimate) -> Estimate:
+    """The same, run once for each of the last cases: several smoothers come behind it."""
+    known: dict[int, tuple[Case, Array]] = {}
+
+    def recall(case: Case) -> Array:
+        if id(case) not in known:
+            known[id(case)] = case, estimate(case)
+        return known[id(case)][1]
+
+    return recall
