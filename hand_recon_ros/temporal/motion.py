@@ -32,6 +32,8 @@ _LARGEST_CHANGE = 10.0
 _CALMING = 0.15
 """What the noise falls by where innovations are white, as a share of what a lag would raise."""
 
+_DOUBT = 5.0
+"""Squared Mahalanobis distance per axis beyond which a measurement may be an outlier."""
 _SUDDEN_SURPRISE = 8.0
 _LARGEST_BOOST = 100.0
 """Surprise that only a sudden start explains, and the most that it opens the filter."""
@@ -102,6 +104,7 @@ class MotionModel:
         self._adaptation_s, self._decay_s = adaptation_s, decay_s
         self._noise_known = noise_known
         self._velocity_sigma, self._surprise = velocity_sigma, surprise
+        self._doubt = np.array([_DOUBT * len(axes) for axes in self.members])
         self.gate = np.array([_chi2_quantile(len(axes), gate_sigma) for axes in self.members])
 
     def start(self, R: Array) -> MotionState:
@@ -163,6 +166,20 @@ class MotionModel:
         offset = measured - state.mean[:n]
         offset[np.isnan(offset)] = 0.0
         return self.distances(offset, S) > self.gate
+
+    def doubtful(self, state: MotionState, measured: Array, R: Array) -> NDArray:
+        """Groups (G,) whose measurement is either an outlier or a sudden start."""
+        n = len(self.groups)
+        offset = measured - state.mean[:n]
+        offset[np.isnan(offset)] = 0.0
+        return self.distances(offset, state.covariance[:n, :n] + R) > self._doubt
+
+    def likelihood(self, state: MotionState, measured: Array, R: Array) -> float:
+        """Logarithm of the measurement's density, up to a constant; arguments as ``outliers``."""
+        n = len(self.groups)
+        W = cholesky.whitener(state.covariance[:n, :n] + R)
+        white = W @ np.nan_to_num(measured - state.mean[:n])
+        return float(np.log(np.diag(W)).sum() - 0.5 * white @ white)
 
     def distances(self, offset: Array, covariance: Array) -> Array:
         """Squared Mahalanobis distance (G,) of each group's part of ``offset`` (n,)."""
