@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from hand_recon_ros.config import FilterConfig
@@ -65,6 +67,7 @@ class JointKalman:
         self.max_gap_s = max_gap_s
         self._state: MotionState | None = None
         self._rejected = np.zeros(_WRIST_GROUP + 1, dtype=bool)
+        self._doubt: tuple[MotionState, Array] | None = None
         self._reference: Array
         self._stamp: float
 
@@ -72,37 +75,64 @@ class JointKalman:
         """Forget the trajectory."""
         self._state = None
 
-    def update(self, joints: Array, stamp: float) -> Smoothed:
+    def update(self, joints: Array, stamp: float, *, measured: bool = True) -> Smoothed:
         """Filter (21, 3) joints of the frame at ``stamp`` seconds.
 
         A missing wrist (NaN) is predicted once it was seen; of the fingers all joints or none are
         used. A stamp that does not come after the last one, or only after ``max_gap_s``, starts
-        the filter anew. A second outlier in a row is taken for true motion.
+        the filter anew. A second outlier in a row is taken for true motion. What was not
+        ``measured`` is forgotten at once.
 
         Raises:
             ValueError: stamp is not finite.
         """
         if not np.isfinite(stamp):
             raise ValueError("the stamp is not a finite number of seconds")
-        measured = _to_modes(np.asarray(joints, dtype=np.float64))
+        if not measured:
+            return copy(self).update(joints, stamp)
+        modes = _to_modes(np.asarray(joints, dtype=np.float64))
         if self._state is None or not 0 < stamp - self._stamp <= self.max_gap_s:
-            self._state, self._reference = self._model.start(self._R), measured
-            self._rejected[:] = False
+            self._state, self._reference = self._model.start(self._R), modes
+            self._rejected = np.zeros_like(self._rejected)
+            self._doubt = None
         else:
             dt = stamp - self._stamp
             state = self._model.advance(self._state, dt)
+            if self._doubt is not None:
+                state = self._undoubted(state, modes, dt)
             unseen = np.isnan(self._reference)
-            y = measured - self._reference
+            y = modes - self._reference
             rejected = self._model.outliers(state, y, self._R, dt)
+            self._doubt = self._doubter(state, y, rejected, dt)
             state = self._model.correct(state, y, self._R, rejected, dt)
-            offset = state.mean[:63]
-            self._state = state.recentred(offset)
-            self._reference = self._reference + offset
-            self._start_again(unseen, rejected & self._rejected, measured)
+            self._state, self._reference = _moved(state, self._reference)
+            self._start_again(unseen, rejected & self._rejected, modes)
             self._rejected = rejected & ~self._rejected
         self._stamp = stamp
         velocity = self._state.mean[63:]
         return Smoothed(_to_joints(self._reference), _to_joints(velocity))
+
+    def _undoubted(self, state: MotionState, modes: Array, dt: float) -> MotionState:
+        """The state at ``modes``: believing the doubtful measurement before, or not if better."""
+        assert self._doubt is not None
+        doubter, reference = self._doubt
+        doubter = self._model.advance(doubter, dt)
+        likelihood = self._model.likelihood
+        believed = likelihood(state, modes - self._reference, self._R)
+        if likelihood(doubter, modes - reference, self._R) <= believed:
+            return state
+        self._reference = reference
+        return doubter
+
+    def _doubter(
+        self, state: MotionState, y: Array, rejected: Array, dt: float
+    ) -> tuple[MotionState, Array] | None:
+        """What the filter would believe if the doubtful parts of a measurement were outliers."""
+        doubtful = self._model.doubtful(state, y, self._R) & ~rejected
+        if not doubtful.any():
+            return None
+        state = self._model.correct(state, y, self._R, rejected | doubtful, dt)
+        return _moved(state, self._reference)
 
     def _start_again(self, unseen: Array, moved: Array, measured: Array) -> None:
         """Start those groups at the measurement that were never seen or rejected it twice."""
@@ -121,6 +151,12 @@ def _scale() -> Array:
 def mode_noise() -> Array:
     """(60,) largest process noise of the modes of the fingers' joints, m/s^1.5."""
     return _PROCESS_NOISE * _scale()[:60]
+
+
+def _moved(state: MotionState, reference: Array) -> tuple[MotionState, Array]:
+    """The state seen from where it says that the joints are, and that place."""
+    offset = state.mean[: len(reference)]
+    return state.recentred(offset), reference + offset
 
 
 def _to_modes(joints: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.bench.filters.cases import Case
 from hand_recon_ros.bench.samples import constants
@@ -23,13 +24,14 @@ def raw(case: Case) -> Array:
 
 
 def smoothed(make: Callable[[], Smoother], before: Estimate = raw) -> Estimate:
-    """A smoother behind another estimate, frame by frame; frames without a hand are left out."""
+    """A smoother behind another estimate, frame by frame."""
 
     def estimate(case: Case) -> Array:
         smoother, joints = make(), before(case)
         out = np.full_like(joints, np.nan)
-        for frame in np.flatnonzero(np.isfinite(joints[:, 1:]).all(axis=(1, 2))):
-            out[frame] = smoother.update(joints[frame], float(case.stamps[frame])).joints_m
+        for frame in np.flatnonzero(_there(joints)):
+            stamp, seen = float(case.stamps[frame]), bool(case.seen[frame])
+            out[frame] = smoother.update(joints[frame], stamp, measured=seen).joints_m
         return out
 
     return estimate
@@ -41,13 +43,17 @@ def centred(window: int, order: int, before: Estimate = raw) -> Estimate:
     def estimate(case: Case) -> Array:
         joints = before(case)
         out = np.full_like(joints, np.nan)
-        there = np.isfinite(joints[:, 1:]).all(axis=(1, 2))
+        kept = case.seen & _there(joints)
         smoother = SavitzkyGolay(window, order)
-        out[there] = smoother.smooth(joints[there], case.stamps[there]).joints_m
+        out[kept] = smoother.smooth(joints[kept], case.stamps[kept]).joints_m
         out[len(out) - window // 2 :] = np.nan
         return out
 
     return estimate
+
+
+def _there(joints: Array) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(joints[:, 1:]).all(axis=(1, 2)))
 
 
 def hand_filter(config: FilterConfig) -> Estimate:
