@@ -150,7 +150,7 @@ class FilterConfig:
 
     kalman: bool = option_field(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = option_field(
-        0.5,
+        0.7,
         "Largest process noise of the wrist: root density of its acceleration, m/s^1.5.",
         low=1e-3,
         high=1e3,
@@ -174,7 +174,7 @@ class FilterConfig:
         0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
     )
     measurement_scale: float = option_field(
-        1.0, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
+        1.1, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
     )
     gate_sigma: float = option_field(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0

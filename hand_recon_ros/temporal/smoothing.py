@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,10 +96,7 @@ class SavitzkyGolay:
         if measured:
             self._history.append(sample)
         stamps = np.array([t for t, _ in samples])
-        # nothing tells yet whether the newest sample or the motion is strange
-        return _at_time_zero(
-            stamps - stamp, np.stack([x for _, x in samples]), self.order, range(len(samples) - 1)
-        )
+        return _at_time_zero(stamps - stamp, np.stack([x for _, x in samples]), self.order)
 
     def smooth(self, joints: Array, stamps: Array) -> Smoothed:
         """Smooth a recorded trajectory with centred windows, so without lag.
@@ -131,9 +127,7 @@ class SavitzkyGolay:
             for i, frame in enumerate(part):
                 first = min(max(i - self.window // 2, 0), max(len(part) - self.window, 0))
                 frames = part[first : first + self.window]
-                found = _at_time_zero(
-                    stamps[frames] - stamps[frame], joints[frames], self.order, range(len(frames))
-                )
+                found = _at_time_zero(stamps[frames] - stamps[frame], joints[frames], self.order)
                 smooth[frame], velocities[frame] = found.joints_m, found.velocities
         return Smoothed(smooth, velocities)
 
@@ -155,57 +149,44 @@ class Unsmoothed:
         return Smoothed(joints, slopes.velocities)
 
 
-def _at_time_zero(
-    times: Array, samples: Array, order: int, suspects: Sequence[int]
-) -> Smoothed:
+def _at_time_zero(times: Array, samples: Array, order: int) -> Smoothed:
     """Value and slope at time 0 of polynomials through samples (n, ..., 3) at times (n,).
 
-    A joint whose samples lie far off their polynomial, but for one that lies off that of the
-    others, loses this one, if it is of the ``suspects``.
+    A joint whose samples lie far off their polynomial, but for one within the window that lies off
+    that of the others, loses this one. Of the first and last sample nothing tells whether it is
+    wrong or the motion changed.
     """
     powers, solution = _polynomial(times, order)
     flat = samples.reshape(len(times), -1)
     ends = solution[:2] @ flat
-    spare = len(times) - powers.shape[1]
-    if spare >= 2 and len(suspects) > 0:
+    if len(times) >= powers.shape[1] + 2:
         off = _squares(flat - powers @ (solution @ flat))
-        limit = _SPIKE_M**2 * len(times)
-        doubtful = np.flatnonzero(off > limit)
+        doubtful = np.flatnonzero(off > _SPIKE_M**2 * len(times))
         if len(doubtful):
-            columns = (3 * doubtful[:, None] + np.arange(3)).ravel()
-            ends[:, columns] = _without_spikes(
-                times, flat[:, columns], order, suspects, _EXPLAINED * off[doubtful], ends[:, columns]
-            )
+            axes = (3 * doubtful[:, None] + np.arange(3)).ravel()
+            agreed = _EXPLAINED * off[doubtful]
+            ends[:, axes] = _without_spikes(times, flat[:, axes], order, agreed, ends[:, axes])
     ends = ends.reshape(len(ends), *samples.shape[1:])
     return Smoothed(ends[0], ends[1] if len(ends) > 1 else np.zeros_like(ends[0]))
 
 
-def _without_spikes(
-    times: Array,
-    flat: Array,
-    order: int,
-    suspects: Sequence[int],
-    explained: Array,
-    ends: Array,
-) -> Array:
-    """``ends`` (2, 3 J) of ``flat`` (n, 3 J), found anew where one suspect is clearly wrong.
+def _without_spikes(times: Array, flat: Array, order: int, agreed: Array, ends: Array) -> Array:
+    """``ends`` (2, 3 J) of ``flat`` (n, 3 J), found anew where one sample is clearly wrong.
 
     Args:
         times: (n,) s.
         flat: samples of J joints.
         order: of the polynomial.
-        suspects: samples that may be wrong.
-        explained: (J,) squared distance, m^2, below which the other samples agree.
+        agreed: (J,) squared distance, m^2, below which the other samples agree.
         ends: value and slope with all samples.
     """
-    least, ends = explained, ends.copy()
-    for suspect in suspects:
+    for suspect in range(1, len(times) - 1):
         others = np.arange(len(times)) != suspect
         powers, solution = _polynomial(times[others], order)
         rest = flat[others]
         off = _squares(rest - powers @ (solution @ rest))
-        better = off < least
-        least = np.where(better, off, least)
+        better = off < agreed
+        agreed = np.where(better, off, agreed)
         ends = np.where(np.repeat(better, 3), solution[: len(ends)] @ rest, ends)
     return ends
 

@@ -1,4 +1,4 @@
-"""The bench: known and recorded motions, disturbed; each filter tuned on one part, judged on another."""
+"""Known and recorded motions, disturbed; filters tuned on one part and judged on another."""
 
 from __future__ import annotations
 

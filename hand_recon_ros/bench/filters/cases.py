@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hand_recon_ros.bench.filters.motions import Motion
 from hand_recon_ros.bench.samples import CAMERA, constants, model
@@ -64,7 +65,7 @@ class Case:
     still: bool
     stamps: Array
     delayed: Array
-    seen: Array
+    seen: NDArray[np.bool_]
     measured: Array
     fits: Sequence[FitResult | None] = ()
 
@@ -119,7 +120,7 @@ def fit_case(motion: Motion, disturbance: Disturbance, seed: int) -> Case:
 
 def _sampled(
     motion: Motion, disturbance: Disturbance, rng: np.random.Generator
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Stamps (T,), delayed truth (L, T, 21, 3) and whether a hand is found (T,)."""
     # far enough from both ends that the delayed truth is known
     stamps = np.arange(motion.begin - LAGS_S[0], motion.end + LAGS_S[0] - 1 / FPS, 1 / FPS)

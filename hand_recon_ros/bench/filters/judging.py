@@ -47,7 +47,9 @@ def judge(cases: Sequence[Case], estimates: Sequence[Array], held_frames: int = 
         estimates: of the same frames. The wrist does not count: most recordings lack it.
         held_frames: how many frames later an estimate comes out.
     """
-    moving, standing, shakes, jitters = [], [], [], []
+    moving: list[Array] = []
+    standing: list[Array] = []
+    shakes, jitters = [], []
     for case, estimate in zip(cases, estimates, strict=True):
         counted = case.seen.copy()
         counted[:_SETTLED] = False

@@ -30,9 +30,9 @@ SAVGOL, EURO, BEST = "Savitzky-Golay", "One-Euro", "best fixed-lag smoother"
 OURS = (KALMAN, BOTH)
 _SMOOTHING = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
 """Noise of the measurements that the Kalman filter is told, over the shipped one."""
-_CUTOFFS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-_BETAS = (0.0, 5.0, 15.0, 40.0, 100.0)
-_DERIVATIVES = (1.0, 5.0)
+_CUTOFFS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_BETAS = (0.0, 5.0, 15.0, 40.0, 100.0, 300.0)
+_DERIVATIVES = (1.0, 6.0)
 _END_POINTS = ((3, 1), (5, 0), (5, 1), (5, 2), (7, 1), (7, 2), (7, 3), (9, 2), (11, 2), (11, 3))
 _CENTRED = ((3, 0), (3, 1), (5, 1), (5, 2), (5, 3), (7, 2), (7, 3))
 _AFTER_KALMAN = ((3, 1), (5, 2), (7, 2))
