@@ -34,11 +34,11 @@ def test_doubtful_measurement_leaves_nothing_behind():
     kalman, twin = JointKalman(FilterConfig()), JointKalman(FilterConfig())
     for i in range(60):
         joints = rest + rng.normal(0, 0.003, (21, 3))
-        out, clean = kalman.update(joints + (0.03 if i == 50 else 0.0), i / FPS), None
+        out, clean = kalman.update(joints + (0.012 if i == 50 else 0.0), i / FPS), None
         if i != 50:
             clean = twin.update(joints, i / FPS)
         if i == 50:
-            assert np.linalg.norm(out.joints_m - rest, axis=1).mean() > 0.02
+            assert np.linalg.norm(out.joints_m - rest, axis=1).mean() > 0.01
         elif i > 50:
             np.testing.assert_allclose(out.joints_m, clean.joints_m, atol=0.003)
             assert np.abs(out.velocities).max() < 0.2
