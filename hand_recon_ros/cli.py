@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from hand_recon_ros.commands import (
+    bench,
     compare,
     evaluate,
     features,
@@ -21,7 +22,7 @@ from hand_recon_ros.commands import (
 )
 from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
 
-COMMANDS = (reconstruct, evaluate, compare, features, synthesize, train)
+COMMANDS = (reconstruct, evaluate, compare, features, synthesize, train, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -150,16 +150,16 @@ class FilterConfig:
 
     kalman: bool = option_field(True, "Filter the MANO parameters (000 eq. 2-3).")
     position_noise: float = option_field(
-        0.04,
+        0.7,
         "Largest process noise of the wrist: root density of its acceleration, m/s^1.5.",
         low=1e-3,
         high=1e3,
     )
     rotation_noise: float = option_field(
-        1.2, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
+        3.0, "The same for the wrist's rotation, rad/s^1.5.", low=1e-3, high=1e4
     )
     pose_noise: float = option_field(
-        60.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
+        40.0, "The same for the finger joints, rad/s^1.5.", low=1e-3, high=1e4
     )
     still_noise_ratio: float = option_field(
         0.002, "Process noise of a still hand over the largest.", low=1e-4, high=1.0
@@ -168,13 +168,13 @@ class FilterConfig:
         0.1, "Time in which the process noise calms down, seconds.", low=1e-2, high=100.0
     )
     velocity_decay_s: float = option_field(
-        0.15, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
+        0.12, "Time in which an unseen hand loses its velocity, seconds.", low=1e-2, high=100.0
     )
     shape_smoothing_s: float = option_field(
         0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
     )
     measurement_scale: float = option_field(
-        0.7, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
+        1.1, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
     )
     gate_sigma: float = option_field(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0

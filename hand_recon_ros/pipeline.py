@@ -177,7 +177,7 @@ class HandReconstructor:
                 self._shapes[track.side] = (track.shape, frame.stamp)
             track.last = state
         joints = hand_joints(self._skeletons[track.side], state.parameters)
-        smooth = track.smoother.update(joints, frame.stamp)
+        smooth = track.smoother.update(joints, frame.stamp, measured=fit is not None)
         if not track.confirmed:
             return None
         scale: ScaleSource = "hand_length" if self.config.fit.hand_length_m > 0 else "adult_prior"

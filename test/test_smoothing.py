@@ -155,3 +155,39 @@ def test_factory_follows_the_configuration():
     joints = walk(5)
     smooth, _ = play(make_smoother(FilterConfig(smoothing="none")), joints, np.arange(5) / FPS)
     np.testing.assert_array_equal(smooth, joints)
+
+
+def test_one_wrong_sample_is_left_out_of_later_windows():
+    joints, stamps = walk(seed=4) * 0.05, np.arange(60) / FPS
+    spoiled = joints.copy()
+    spoiled[30, 5:9] += 0.06
+    clean, _ = play(SavitzkyGolay(5, 2), joints, stamps)
+    live, _ = play(SavitzkyGolay(5, 2), spoiled, stamps)
+    np.testing.assert_allclose(live[31:], clean[31:], atol=0.006)  # 60 mm, a tenth while oldest
+    assert np.abs(live[30, 5:9] - clean[30, 5:9]).max() > 0.03  # the newest might be motion
+    centred = SavitzkyGolay(5, 2).smooth(spoiled, stamps).joints_m
+    np.testing.assert_allclose(centred, joints, atol=0.006)
+
+
+def test_sudden_start_is_not_taken_for_a_wrong_sample():
+    stamps = np.arange(40) / FPS
+    x = np.clip(stamps - 0.6, 0, 0.15) * 1.5  # from rest to 1.5 m/s at once, and back
+    joints = np.zeros((40, 21, 3))
+    joints[..., 0] = x[:, None]
+    smooth = SavitzkyGolay(5, 2).smooth(joints, stamps).joints_m
+    expected = savgol_filter(joints, 5, 2, axis=0, mode="interp")
+    np.testing.assert_allclose(smooth, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["savgol", "one_euro", "kalman", "none"])
+def test_predictions_are_smoothed_but_forgotten(kind):
+    joints, stamps = walk(seed=5) * 0.05, np.arange(60) / FPS
+    one, other = (make_smoother(FilterConfig(smoothing=kind)) for _ in range(2))
+    for i in range(30):
+        if 20 <= i < 23:
+            out = one.update(joints[i] + 0.3, stamps[i], measured=False)
+            assert np.isfinite(out.joints_m).all()
+            continue
+        a, b = (smoother.update(joints[i], stamps[i]) for smoother in (one, other))
+        np.testing.assert_array_equal(a.joints_m, b.joints_m)
+        np.testing.assert_array_equal(a.velocities, b.velocities)

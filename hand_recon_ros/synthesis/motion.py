@@ -100,7 +100,7 @@ def _request(joints_mm: Array, rest: Array, side: Side) -> FitRequest | None:
     palm = [joint for joint in _PALM if known[joint]]
     if len(palm) < len(_PALM) - 1 or not known[1:].all():
         return None
-    turn, centre, scale = _laid_over(rest[palm], joints[palm])
+    turn, centre, scale = laid_over(rest[palm], joints[palm])
     rest_centre = rest[palm].mean(axis=0)
     if not known[WRIST]:
         joints[WRIST] = centre + scale * turn @ (rest[WRIST] - rest_centre)
@@ -120,7 +120,7 @@ def _request(joints_mm: Array, rest: Array, side: Side) -> FitRequest | None:
     return FitRequest(side, keypoints)
 
 
-def _laid_over(source: Array, target: Array) -> tuple[Array, Array, float]:
+def laid_over(source: Array, target: Array) -> tuple[Array, Array, float]:
     """Rotation, centre and scale that lay points over others (Umeyama 1991)."""
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
     u, singular, vt = np.linalg.svd(b.T @ a)

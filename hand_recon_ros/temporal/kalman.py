@@ -21,6 +21,9 @@ from hand_recon_ros.types import Array
 
 GROUPS = (*([0] * 3), *([1] * 3), *([2] * 9), *([3] * 9), *([4] * 9), *([5] * 9), *([6] * 9))
 """Group of each axis: wrist position, wrist orientation, then the five fingers in MANO order."""
+_ACTIVITY = np.concatenate((np.ones(6), np.tile((0.1, 0.3, 1.0), 12), np.ones(9)))
+"""Process noise over that of the group: fingers hardly twist, spread a little and bend. In MANO
+their joints' axes are those, within about ten degrees; the thumb's are not."""
 _VELOCITY_SIGMA = np.repeat((1.0, 8.0), (3, STATE_SIZE - 3))
 """Spread of the unknown velocity of a hand that was just found, m/s and rad/s."""
 _SURPRISE = np.repeat((0.5, 5.0), (3, STATE_SIZE - 3))
@@ -50,7 +53,7 @@ class HandKalman:
         noise = (config.position_noise, config.rotation_noise, config.pose_noise)
         self._model = MotionModel(
             GROUPS,
-            np.repeat(noise, (3, 3, STATE_SIZE - 6)),
+            np.repeat(noise, (3, 3, STATE_SIZE - 6)) * _ACTIVITY,
             still_ratio=config.still_noise_ratio,
             adaptation_s=config.noise_adaptation_s,
             velocity_sigma=_VELOCITY_SIGMA,
@@ -62,6 +65,7 @@ class HandKalman:
         self._shape_s = config.shape_smoothing_s
         self._restart_s = max(_RESTART_S, config.max_predict_s)
         self._state: MotionState | None = None
+        self._doubt: tuple[MotionState, HandPose] | None = None
         self._ahead: tuple[MotionState, float, MotionState] | None = None
         self._stamp: float
         self._pose: HandPose
@@ -93,11 +97,16 @@ class HandKalman:
 
         state = self._advanced(stamp)
         innovation = measured.minus(self._pose)
+        if self._doubt is not None:
+            doubter, pose = self._doubt
+            doubter, apart = self._model.advance(doubter, dt), measured.minus(pose)
+            likelihood = self._model.likelihood
+            if likelihood(doubter, apart, R) > likelihood(state, innovation, R):
+                state, innovation, self._pose = doubter, apart, pose
         rejected = self._model.outliers(state, innovation, R, dt)
+        self._doubt = self._doubter(state, innovation, R, rejected, dt)
         state = self._model.correct(state, innovation, R, rejected, dt)
-        offset = state.mean[:STATE_SIZE]
-        self._pose = self._pose.plus(offset)
-        self._state = state.recentred(offset)
+        self._state, self._pose = _moved(state, self._pose)
         self._restart_moved(rejected, measured, R, dt)
         self._low_pass_shape(result, dt)
         self._stamp = stamp
@@ -119,10 +128,7 @@ class HandKalman:
         dt = self._elapsed(stamp)
         if dt < 0:
             raise StampError(f"stamp {stamp!r} is before the last one, {self._stamp!r}")
-        state = self._advanced(stamp)
-        offset = state.mean[:STATE_SIZE]
-        pose = self._pose.plus(offset)
-        return self._output(state.recentred(offset), pose, stamp, False)
+        return self._output(*_moved(self._advanced(stamp), self._pose), stamp, False)
 
     def _advanced(self, stamp: float) -> MotionState:
         """The state at ``stamp``; kept, as a frame's update comes after its prediction."""
@@ -136,7 +142,7 @@ class HandKalman:
         return state
 
     def _start(self, result: FitResult, measured: HandPose, R: Array, stamp: float) -> FilterState:
-        self._state = self._model.start(R)
+        self._state, self._doubt = self._model.start(R), None
         self._pose = self._rejected_pose = measured
         self._rejections: NDArray = np.zeros(max(GROUPS) + 1, dtype=int)
         self._parameters = result.parameters
@@ -144,6 +150,16 @@ class HandKalman:
         self._stamp = stamp
         self._orient = log_so3(measured.rotations[0])
         return self._output(self._state, self._pose, stamp, False)
+
+    def _doubter(
+        self, state: MotionState, innovation: Array, R: Array, rejected: NDArray, dt: float
+    ) -> tuple[MotionState, HandPose] | None:
+        """What the filter would believe if the doubtful parts of a measurement were outliers."""
+        doubtful = self._model.doubtful(state, innovation, R) & ~rejected
+        if not doubtful.any():
+            return None
+        state = self._model.correct(state, innovation, R, rejected | doubtful, dt)
+        return _moved(state, self._pose)
 
     def _restart_moved(self, rejected: NDArray, measured: HandPose, R: Array, dt: float) -> None:
         """Believe rejected groups again that stay where they were rejected before."""
@@ -197,3 +213,9 @@ class HandKalman:
     def _elapsed(self, stamp: float) -> float:
         check_stamp(stamp)
         return stamp - self._stamp
+
+
+def _moved(state: MotionState, pose: HandPose) -> tuple[MotionState, HandPose]:
+    """The state seen from where it says that the hand is, and that pose."""
+    offset = state.mean[:STATE_SIZE]
+    return state.recentred(offset), pose.plus(offset)

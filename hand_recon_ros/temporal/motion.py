@@ -1,9 +1,11 @@
 """A constant-velocity Kalman filter whose process noise follows the motion.
 
 With one process noise a filter has to choose between a still hand that trembles and a fast hand
-that lags. Here each group of axes (the wrist's position, a finger) adapts its own: after every
-measurement it follows the gradient of the innovation's likelihood, so that a group that surprises
-gets more noise, at once and before the measurement is weighed in, and a calm one less and less.
+that lags. Here each group of axes (the wrist's position, a finger) adapts its own by what an
+optimal filter's innovations are, white (Mehra 1970): innovations that go on in one direction tell
+of lag and raise the noise, those that alternate tell of noise that is followed and lower it, and
+one that is far too large raises it at once, before the measurement is weighed in. The size of the
+others says nothing: a fit's own priors and its last frame make it tremble less than it admits.
 
 The state lives in the tangent space at a reference that the caller keeps, so that the same filter
 serves points and rotations: the caller measures in that tangent space and moves the reference.
@@ -23,9 +25,15 @@ from hand_recon_ros.types import Array
 
 _UNSEEN = 1e6
 """Variance of an axis that was not measured, or whose measurement is not believed."""
-_LARGEST_SURPRISE = 10.0
-"""Surprise of a group beyond which the noise grows no faster."""
+_USUAL_SURPRISE = 2.0
+"""Squared whitened innovation, a group's mean, that does not raise the noise by its size."""
+_LARGEST_CHANGE = 10.0
+"""Surprise or lag of a group beyond which the noise grows no faster."""
+_CALMING = 0.15
+"""What the noise falls by where innovations are white, as a share of what a lag would raise."""
 
+_DOUBT = 5.0
+"""Squared Mahalanobis distance per axis beyond which a measurement may be an outlier."""
 _SUDDEN_SURPRISE = 8.0
 _LARGEST_BOOST = 100.0
 """Surprise that only a sudden start explains, and the most that it opens the filter."""
@@ -39,17 +47,19 @@ class MotionState:
         mean: (2 n,) offsets from the caller's reference, then velocities.
         covariance: (2 n, 2 n).
         log_scale: (G,) logarithm of the process noise variance over its largest value.
+        memory: (n,) whitened innovations of the last frames, summed up and dying out.
     """
 
     mean: Array
     covariance: Array
     log_scale: Array
+    memory: Array
 
     def recentred(self, offset: Array) -> MotionState:
         """The same state seen from a reference that moved by ``offset`` (n,)."""
         mean = self.mean.copy()
         mean[: len(offset)] -= offset
-        return MotionState(mean, self.covariance, self.log_scale)
+        return MotionState(mean, self.covariance, self.log_scale, self.memory)
 
 
 class MotionModel:
@@ -65,6 +75,8 @@ class MotionModel:
         decay_s: time in which an unseen hand loses its velocity, seconds.
         surprise: (n,) sudden change of velocity, units / s, that is no outlier (one sigma).
         gate_sigma: an innovation as improbable as this many sigma of one axis is an outlier.
+        noise_known: the measurements' noise is white and as large as is told, so that the size of
+            every innovation tells of motion, too.
     """
 
     def __init__(
@@ -78,6 +90,7 @@ class MotionModel:
         decay_s: float,
         surprise: Array,
         gate_sigma: float,
+        noise_known: bool = False,
     ) -> None:
         """Prepare the constants of all later steps."""
         self.groups = np.asarray(groups)
@@ -89,7 +102,9 @@ class MotionModel:
         self._density = np.asarray(noise, dtype=np.float64) ** 2
         self._least = 2.0 * np.log(still_ratio)
         self._adaptation_s, self._decay_s = adaptation_s, decay_s
+        self._noise_known = noise_known
         self._velocity_sigma, self._surprise = velocity_sigma, surprise
+        self._doubt = np.array([_DOUBT * len(axes) for axes in self.members])
         self.gate = np.array([_chi2_quantile(len(axes), gate_sigma) for axes in self.members])
 
     def start(self, R: Array) -> MotionState:
@@ -98,7 +113,8 @@ class MotionModel:
         P = np.zeros((2 * n, 2 * n))
         P[:n, :n] = R
         P[range(n, 2 * n), range(n, 2 * n)] = self._velocity_sigma**2
-        return MotionState(np.zeros(2 * n), P, np.full(len(self.members), self._least / 2))
+        scale = np.full(len(self.members), self._least / 2)
+        return MotionState(np.zeros(2 * n), P, scale, np.zeros(n))
 
     def restart(self, state: MotionState, group: int, R: Array) -> MotionState:
         """Start one group again at the reference, as if it had never been seen before."""
@@ -110,7 +126,9 @@ class MotionModel:
         P[:, both] = 0.0
         P[np.ix_(both, both)] = fresh.covariance[np.ix_(both, both)]
         scale[group] = fresh.log_scale[group]
-        return MotionState(mean, P, scale)
+        memory = state.memory.copy()
+        memory[axes] = 0.0
+        return MotionState(mean, P, scale, memory)
 
     def advance(self, state: MotionState, dt: float) -> MotionState:
         """Predict over ``dt`` >= 0 seconds (000 eq. 2)."""
@@ -131,7 +149,7 @@ class MotionModel:
         moved += reach * before[n:, :n]
         np.add(before[:n, :n], moved, out=P[:n, :n])
         self._add_noise(P, np.exp(state.log_scale), dt)
-        return MotionState(x, P, state.log_scale)
+        return MotionState(x, P, state.log_scale, state.memory)
 
     def outliers(self, state: MotionState, measured: Array, R: Array, dt: float) -> NDArray:
         """Groups (G,) whose measurement even a suddenly moving hand could hardly give.
@@ -148,6 +166,20 @@ class MotionModel:
         offset = measured - state.mean[:n]
         offset[np.isnan(offset)] = 0.0
         return self.distances(offset, S) > self.gate
+
+    def doubtful(self, state: MotionState, measured: Array, R: Array) -> NDArray:
+        """Groups (G,) whose measurement is either an outlier or a sudden start."""
+        n = len(self.groups)
+        offset = measured - state.mean[:n]
+        offset[np.isnan(offset)] = 0.0
+        return self.distances(offset, state.covariance[:n, :n] + R) > self._doubt
+
+    def likelihood(self, state: MotionState, measured: Array, R: Array) -> float:
+        """Logarithm of the measurement's density, up to a constant; arguments as ``outliers``."""
+        n = len(self.groups)
+        W = cholesky.whitener(state.covariance[:n, :n] + R)
+        white = W @ np.nan_to_num(measured - state.mean[:n])
+        return float(np.log(np.diag(W)).sum() - 0.5 * white @ white)
 
     def distances(self, offset: Array, covariance: Array) -> Array:
         """Squared Mahalanobis distance (G,) of each group's part of ``offset`` (n,)."""
@@ -183,7 +215,14 @@ class MotionModel:
         w = (W @ y) @ W / np.sqrt(np.square(W).sum(axis=0))
         surprise = self._mean_of_group @ np.square(w)
         surprise = np.where(rejected, 1.0, surprise)
-        change = np.minimum(surprise - 1.0, _LARGEST_SURPRISE) * (dt / self._adaptation_s)
+        lagging = self._mean_of_group @ (w * state.memory)
+        change = np.clip(lagging, -_LARGEST_CHANGE, _LARGEST_CHANGE)
+        if self._noise_known:
+            change += np.minimum(surprise - 1.0, _LARGEST_CHANGE)
+        else:
+            change += np.clip(surprise - _USUAL_SURPRISE, 0.0, _LARGEST_CHANGE) - _CALMING
+        change *= dt / self._adaptation_s
+        memory = w + math.exp(-dt / self._adaptation_s) * state.memory
         log_scale = np.minimum(np.maximum(state.log_scale + change, self._least), 0.0)
         more = np.maximum(np.exp(log_scale) - np.exp(state.log_scale), 0.0)
         sudden = np.flatnonzero(surprise > _SUDDEN_SURPRISE)
@@ -196,7 +235,7 @@ class MotionModel:
 
         white = W @ P[:n]
         covariance = P - white.T @ white
-        return MotionState(state.mean + (W @ y) @ white, covariance, log_scale)
+        return MotionState(state.mean + (W @ y) @ white, covariance, log_scale, memory)
 
     def _open(self, P: Array, axes: NDArray, w: Array, surprise: float, dt: float) -> None:
         """Open P in place to a sudden start along the one direction ``w`` that shows it."""

@@ -37,12 +37,13 @@ class OneEuro:
         """Forget the trajectory."""
         self._last = None
 
-    def update(self, joints: Array, stamp: float) -> Smoothed:
+    def update(self, joints: Array, stamp: float, *, measured: bool = True) -> Smoothed:
         """Filter (..., 3) joints of the frame at ``stamp`` seconds.
 
         A joint that is NaN stays NaN and spoils only itself.
         The velocity is the difference of the filtered joints. A stamp that does not come after
-        the last one, or only after ``max_gap_s``, starts the filter anew.
+        the last one, or only after ``max_gap_s``, starts the filter anew. What was not ``measured``
+        is forgotten at once.
 
         Raises:
             ValueError: stamp is not finite.
@@ -51,7 +52,8 @@ class OneEuro:
             raise ValueError("the stamp is not a finite number of seconds")
         raw = np.array(joints, dtype=np.float64)
         if self._last is None or not 0 < stamp - self._last[0] <= self.max_gap_s:
-            self._last = (stamp, raw, raw, np.zeros_like(raw))
+            if measured:
+                self._last = (stamp, raw, raw, np.zeros_like(raw))
             return Smoothed(raw, np.zeros_like(raw))
         last_stamp, last_raw, last_filtered, derivative = self._last
         dt = stamp - last_stamp
@@ -63,7 +65,8 @@ class OneEuro:
         )
         blend = _blend(self.min_cutoff + self.beta * np.abs(derivative), dt)
         filtered = last_filtered + blend * (raw - last_filtered)
-        self._last = (stamp, raw, filtered, derivative)
+        if measured:
+            self._last = (stamp, raw, filtered, derivative)
         return Smoothed(filtered, (filtered - last_filtered) / dt)
 
 

@@ -64,7 +64,10 @@ def _smooth_hand(
         (frame.stamp, other.joints_m)
         for frame in nearby
         for other in frame.hands
-        if other.track_id == hand.track_id and other.side == hand.side
+        if other.track_id == hand.track_id
+        and other.side == hand.side
+        # a prediction says nothing of where the hand is in other frames
+        and (other.state == "tracked" or frame.stamp == stamp)
     ]
     stamps = np.array([sample[0] for sample in samples])
     smooth = smoother.smooth(np.stack([sample[1] for sample in samples]), stamps)

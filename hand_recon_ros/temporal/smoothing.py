@@ -14,6 +14,11 @@ from hand_recon_ros.types import Array
 MAX_GAP_S = 0.25
 """A longer pause ends a trajectory: what comes after it is not smoothed together with it."""
 
+_SPIKE_M = 0.01
+"""RMS distance of a joint's samples to their polynomial beyond which one of them may be wrong."""
+_EXPLAINED = 0.1
+"""It is, if without it so little of the squared distance is left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
@@ -26,8 +31,12 @@ class Smoothed:
 class Smoother(Protocol):
     """Smooths joints frame by frame, with no look ahead."""
 
-    def update(self, joints: Array, stamp: float) -> Smoothed:
-        """Take in (21, 3) joints; stamps must increase, else the trajectory starts anew."""
+    def update(self, joints: Array, stamp: float, *, measured: bool = True) -> Smoothed:
+        """Take in (21, 3) joints; stamps must increase, else the trajectory starts anew.
+
+        Joints that were only predicted (``measured`` is False) are smoothed too, but forgotten at
+        once: they say nothing of where the hand is once it is seen again.
+        """
 
     def reset(self) -> None:
         """Forget the trajectory."""
@@ -63,16 +72,18 @@ class SavitzkyGolay:
         """Empty the window."""
         self._history.clear()
 
-    def update(self, joints: Array, stamp: float) -> Smoothed:
+    def update(self, joints: Array, stamp: float, *, measured: bool = True) -> Smoothed:
         """Return the end point of the polynomial through the last ``window`` samples.
 
-        For even spacing it equals the last point of ``scipy.signal.savgol_filter(mode="interp")``.
+        For even spacing it equals the last point of ``scipy.signal.savgol_filter(mode="interp")``,
+        but for joints of which an earlier sample was clearly wrong: that one is left out.
         A stamp that does not come after the last one, or only after ``max_gap_s``, empties the
         window first. With a single sample the velocity is zero.
 
         Args:
             joints: (..., 3) m.
             stamp: seconds.
+            measured: False: a prediction, not kept for later frames.
 
         Raises:
             ValueError: stamp is not finite.
@@ -80,20 +91,20 @@ class SavitzkyGolay:
         _check_stamps(stamp)
         if self._history and not 0 < stamp - self._history[-1][0] <= self.max_gap_s:
             self.reset()
-        self._history.append((stamp, np.array(joints, dtype=np.float64)))
-        stamps = np.array([sample[0] for sample in self._history])
-        value, slope = _weights(stamps - stamp, self.order)
-        flat = np.stack([sample[1] for sample in self._history]).reshape(len(stamps), -1)
-        ends = np.stack((value, slope)) @ flat
-        ends = ends.reshape(2, *self._history[-1][1].shape)
-        return Smoothed(ends[0], ends[1])
+        sample = (stamp, np.array(joints, dtype=np.float64))
+        samples = [*self._history, sample][-self.window :]
+        if measured:
+            self._history.append(sample)
+        stamps = np.array([t for t, _ in samples])
+        return _at_time_zero(stamps - stamp, np.stack([x for _, x in samples]), self.order)
 
     def smooth(self, joints: Array, stamps: Array) -> Smoothed:
         """Smooth a recorded trajectory with centred windows, so without lag.
 
         For even spacing it equals ``scipy.signal.savgol_filter(mode="interp")``: the first and
-        last half window come from the first and last polynomial. Pauses longer than ``max_gap_s``
-        split the trajectory.
+        last half window come from the first and last polynomial. Of a joint of which one sample in
+        a window is clearly wrong, that one is left out. Pauses longer than ``max_gap_s`` split the
+        trajectory.
 
         Args:
             joints: (T, ..., 3) m.
@@ -116,9 +127,8 @@ class SavitzkyGolay:
             for i, frame in enumerate(part):
                 first = min(max(i - self.window // 2, 0), max(len(part) - self.window, 0))
                 frames = part[first : first + self.window]
-                value, slope = _weights(stamps[frames] - stamps[frame], self.order)
-                smooth[frame] = np.tensordot(value, joints[frames], 1)
-                velocities[frame] = np.tensordot(slope, joints[frames], 1)
+                found = _at_time_zero(stamps[frames] - stamps[frame], joints[frames], self.order)
+                smooth[frame], velocities[frame] = found.joints_m, found.velocities
         return Smoothed(smooth, velocities)
 
 
@@ -133,21 +143,71 @@ class Unsmoothed:
         """Forget the trajectory."""
         self._differences.reset()
 
-    def update(self, joints: Array, stamp: float) -> Smoothed:
+    def update(self, joints: Array, stamp: float, *, measured: bool = True) -> Smoothed:
         """Return the joints themselves and the slope over the last three frames."""
-        return Smoothed(joints, self._differences.update(joints, stamp).velocities)
+        slopes = self._differences.update(joints, stamp, measured=measured)
+        return Smoothed(joints, slopes.velocities)
 
 
-def _weights(times: Array, order: int) -> tuple[Array, Array]:
-    """Weights (n,) that give value and slope at time 0 of the polynomial through n samples."""
-    scale = float(np.abs(times).max())
-    if scale == 0:
-        return np.ones(1), np.zeros(1)
+def _at_time_zero(times: Array, samples: Array, order: int) -> Smoothed:
+    """Value and slope at time 0 of polynomials through samples (n, ..., 3) at times (n,).
+
+    A joint whose samples lie far off their polynomial, but for one within the window that lies off
+    that of the others, loses this one. Of the first and last sample nothing tells whether it is
+    wrong or the motion changed.
+    """
+    powers, solution = _polynomial(times, order)
+    flat = samples.reshape(len(times), -1)
+    ends = solution[:2] @ flat
+    if len(times) >= powers.shape[1] + 2:
+        off = _squares(flat - powers @ (solution @ flat))
+        doubtful = np.flatnonzero(off > _SPIKE_M**2 * len(times))
+        if len(doubtful):
+            axes = (3 * doubtful[:, None] + np.arange(3)).ravel()
+            agreed = _EXPLAINED * off[doubtful]
+            ends[:, axes] = _without_spikes(times, flat[:, axes], order, agreed, ends[:, axes])
+    ends = ends.reshape(len(ends), *samples.shape[1:])
+    return Smoothed(ends[0], ends[1] if len(ends) > 1 else np.zeros_like(ends[0]))
+
+
+def _without_spikes(times: Array, flat: Array, order: int, agreed: Array, ends: Array) -> Array:
+    """``ends`` (2, 3 J) of ``flat`` (n, 3 J), found anew where one sample is clearly wrong.
+
+    Args:
+        times: (n,) s.
+        flat: samples of J joints.
+        order: of the polynomial.
+        agreed: (J,) squared distance, m^2, below which the other samples agree.
+        ends: value and slope with all samples.
+    """
+    for suspect in range(1, len(times) - 1):
+        others = np.arange(len(times)) != suspect
+        powers, solution = _polynomial(times[others], order)
+        rest = flat[others]
+        off = _squares(rest - powers @ (solution @ rest))
+        better = off < agreed
+        agreed = np.where(better, off, agreed)
+        ends = np.where(np.repeat(better, 3), solution[: len(ends)] @ rest, ends)
+    return ends
+
+
+def _squares(off: Array) -> Array:
+    """(J,) squared distances of (n, 3 J), all samples together."""
+    return np.asarray(np.square(off).reshape(len(off), -1, 3).sum(axis=(0, 2)))
+
+
+def _polynomial(times: Array, order: int) -> tuple[Array, Array]:
+    """Powers (n, p) of the times, and what makes coefficients (p, n) of samples.
+
+    The first two coefficients are value and slope at time 0.
+    """
+    scale = float(np.abs(times).max()) or 1.0
     degree = min(order, len(times) - 1)
-    powers = (times / scale)[:, None] ** np.arange(degree + 1)
-    solution = lapack.dgels(powers, np.eye(len(times)))[1]
-    slope = solution[1] / scale if degree else np.zeros(len(times))
-    return solution[0], slope
+    exponents = np.arange(degree + 1)
+    powers = (times / scale)[:, None] ** exponents
+    solution = lapack.dgels(powers, np.eye(len(times)))[1][: degree + 1]
+    units = scale ** exponents[:, None]
+    return powers * units.T, solution / units
 
 
 def _check_stamps(stamps: Array | float) -> None:

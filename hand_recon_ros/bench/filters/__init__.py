@@ -1,0 +1,1 @@
+"""Filters over time on motion that is known: error, lag and jitter of each, tuned and judged."""
