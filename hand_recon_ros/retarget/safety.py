@@ -113,7 +113,7 @@ class TeleopCore:
         self._robot = RobotWatch(retargeter.joint_names, limits, config, dt)
         self._lock = threading.Lock()
         self._state, self._reason = TeleopState.STOPPED, "not engaged yet"
-        self._engaged = self._moving = self._first = self._stop_now = False
+        self._engaged = self._moving = self._first = self._released = False
         self._fault = ""
         self._ticks = 0  # in this state
         self._goal: tuple[float, Array, Array] | None = None  # stamp, positions, velocities
@@ -130,15 +130,16 @@ class TeleopCore:
             return self._engage()
 
     def disengage(self, reason: str = "disengaged") -> None:
-        """Give the robot up: it brakes, and commands end."""
+        """Give the robot up, whatever else is asked for until the next command.
+
+        It brakes as hard as its limits allow, and commands end.
+        """
         with self._lock:
             self._release(reason)
 
     def stop(self) -> None:
-        """Stop now, whatever else is asked for until the next command."""
-        with self._lock:
-            self._stop_now = True
-            self._release("stop was asked for")
+        """``disengage``, by the name that people look for."""
+        self.disengage("stop was asked for")
 
     def deadman(self, pressed: bool) -> None:
         """Take a message of the dead-man switch; after a stop it must be let go first."""
@@ -190,7 +191,7 @@ class TeleopCore:
                 self._ticks = 0
                 self._enter(state)
             self._state, self._reason = state, reason
-            self._stop_now = False
+            self._released = False
             return self._move(state, reason)
 
     def _tick(self, now: float) -> None:
@@ -272,8 +273,8 @@ class TeleopCore:
         return ""
 
     def _engage(self) -> str:
-        if self._stop_now:
-            return "stop was asked for"
+        if self._released:
+            return self._reason  # a stop holds at least until the command that shows it
         if not self._moving and (refused := self._robot.refusal):
             return refused
         self._engaged, self._fault, self._reason = True, "", ""
@@ -282,6 +283,7 @@ class TeleopCore:
 
     def _release(self, reason: str) -> None:
         self._engaged, self._fault, self._reason = False, "", reason
+        self._released = True
         self._armed = not self._pressed
 
     def _take_goal(self, stamp: float, goal: Array) -> None:
