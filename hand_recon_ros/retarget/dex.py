@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hand_recon_ros.retarget.robot_model import RobotError
-from hand_recon_ros.retarget.wrist_frame import dex_joints
+from hand_recon_ros.retarget.wrist_frame import operator_joints
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Array
 
@@ -51,7 +51,7 @@ class DexRetargeting:
         """See ``Retargeter.retarget``; NaN where the hand is not finite."""
         if not np.isfinite(joints_m).all():
             return np.full(len(self.joint_names), np.nan)
-        joints = dex_joints(joints_m, side)
+        joints = operator_joints(joints_m, side)
         if self._kind == "POSITION":
             reference = joints[self._pairs]
         else:
