@@ -7,7 +7,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ class RecordingSummary:
         line += "".join(f"; {part}" for part in (sides, grasps) if part)
         return f"{line}; STOPPED: {self.problem}" if self.problem else line
 
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        # not asdict(): in Python 3.11 it makes a mess of a Counter
+        return {**vars(self), "rows": dict(self.rows), "grasps": dict(self.grasps)}
+
 
 @dataclass
 class BatchSummary:
@@ -80,7 +85,7 @@ class BatchSummary:
         """The same as plain data."""
         return {
             "interrupted": self.interrupted,
-            "recordings": [asdict(one) for one in self.recordings],
+            "recordings": [one.as_json() for one in self.recordings],
         }
 
 

@@ -83,15 +83,15 @@ def _draw_side(table: dict[str, list[Cell]], axes: NDArray[np.object_]) -> None:
         curve(axes[1], 1e3 * _floats(table[f"pinch_{finger}_m"]), colour, finger)
     curve(axes[2], _floats(table["openness"]), _COLOURS[1], "openness")
     curve(axes[2], _floats(table["spread_rad"]), _COLOURS[3], "spread")
-    classes = [GRASPS.index(g) if g in GRASPS else np.nan for g in table["grasp"]]
-    axes[3].plot(stamps, np.insert(np.array(classes), breaks, np.nan), ".", color=_COLOURS[0], ms=4)
+    classes = _floats([GRASPS.index(g) if g in GRASPS else None for g in table["grasp"]])
+    axes[3].plot(stamps, np.insert(classes, breaks, np.nan), ".", color=_COLOURS[0], ms=4)
     axes[3].set_yticks(range(len(GRASPS)), GRASPS)
     axes[3].set_ylim(-0.5, len(GRASPS) - 0.5)
     axes[3].set_xlabel("time, s")
     for panel in axes:
         panel.grid(alpha=0.3)
     for panel in axes[:3]:
-        panel.legend(loc="upper right", fontsize=8, ncols=5)
+        panel.legend(loc="upper right", fontsize=8, ncols=5, framealpha=0.5)
 
 
 def _floats(cells: Sequence[Cell]) -> Array:
