@@ -1,73 +1,31 @@
-"""Faulty streams for the safety core of teleoperation, and the judge of what comes out.
+"""Plays faulty streams to the safety core of teleoperation.
 
-A case is a few stretches of time, each with faults of its own, drawn at random. The judge looks only
-at what was fed in and what came out; it shares no code with the core.
+A case is a few stretches of time, each with faults of its own (``teleop_cases``). What comes out is
+judged by what was fed in (``teleop_judge``), with no code shared with the core.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from hand_recon_ros.bench.teleop_cases import Case, Stretch
 from hand_recon_ros.bench.teleop_judge import Fed, Judge
-from hand_recon_ros.retarget.config import SafetyConfig
 from hand_recon_ros.retarget.input_watch import HandObservation
 from hand_recon_ros.retarget.limits import JointLimits
 from hand_recon_ros.retarget.safety import TeleopCore
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Array, TrackState
 
-HAND_FAULTS: Final = (
-    "none", "silent", "empty", "jump", "nan", "inf", "huge", "shape", "other side", "swap", "track",
-    "two hands", "low score", "nan score", "predicted", "reordered", "repeated", "future", "old",
-    "nan stamp", "two publishers",
-)  # fmt: skip
-MAP_FAULTS: Final = ("none", "jumps", "nan", "inf", "huge", "shape", "raises")
-CLOCK_FAULTS: Final = ("none", "forward", "back", "frozen", "nan")
-ROBOT_FAULTS: Final = ("none", "silent", "late", "nan", "outside", "stuck", "shape")
-ACTIONS: Final = ("none", "engage", "stop", "disengage", "restart", "press", "release", "both")
-"""Of people; both = stop and engage between the same two commands."""
-
 _CAMERA_S: Final = 1.0 / 30.0
 _JOINTS: Final = 3
 _SIDE: Final[Side] = "right"
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Some time with the same faults.
-
-    Attributes:
-        ticks: its length in commands.
-        hands: one of ``HAND_FAULTS``.
-        mapping: one of ``MAP_FAULTS``.
-        clock: one of ``CLOCK_FAULTS``; jumps happen at its beginning.
-        robot: one of ``ROBOT_FAULTS``.
-        action: one of ``ACTIONS``, at its beginning.
-        pressed: the dead-man switch is sent as pressed all the time.
-    """
-
-    ticks: int
-    hands: str = "none"
-    mapping: str = "none"
-    clock: str = "none"
-    robot: str = "none"
-    action: str = "none"
-    pressed: bool = False
-
-
-@dataclass(frozen=True)
-class Case:
-    """A stream from beginning to end, and the robot that it meets."""
-
-    stretches: Sequence[Stretch]
-    seed: int
-    dt: float = 0.01
-    config: SafetyConfig = field(default_factory=SafetyConfig)
+_USABLE: Final = ("none", "jumps", "huge")
+_LEADING: Final = ("none", "track", "two hands", "reordered", "repeated", "jump")
 
 
 @dataclass(slots=True)
@@ -98,7 +56,7 @@ class FaultyMapping:
             case "shape":
                 return goal[:2]
             case "nan" | "inf":
-                return goal + [float(self.fault), 0.0, 0.0]
+                return goal + np.array((float(self.fault), 0.0, 0.0))
             case "huge":
                 return goal * 1e300
             case "jumps":
@@ -107,43 +65,6 @@ class FaultyMapping:
 
     def reset(self) -> None:
         """See ``Retargeter.reset``."""
-
-
-def random_case(rng: np.random.Generator) -> Case:
-    """Draw a case; most stretches have one or two faults."""
-
-    def some(faults: Sequence[str], share: float) -> str:
-        return str(rng.choice(faults)) if rng.random() < share else "none"
-
-    quiet = Stretch(ticks=int(rng.integers(0, 20)))
-    engaged = Stretch(int(rng.integers(20, 60)), action="engage", pressed=rng.random() < 0.8)
-    stretches = [quiet, engaged]
-    for _ in range(int(rng.integers(1, 6))):
-        stretches.append(
-            Stretch(
-                ticks=int(rng.integers(1, 40)),
-                hands=some(HAND_FAULTS, 0.5),
-                mapping=some(MAP_FAULTS, 0.3),
-                clock=some(CLOCK_FAULTS, 0.15),
-                robot=some(ROBOT_FAULTS, 0.2),
-                action=some(ACTIONS, 0.4),
-                pressed=rng.random() < 0.7,
-            )
-        )
-    return Case(
-        stretches,
-        seed=int(rng.integers(2**31)),
-        dt=float(rng.choice((0.002, 0.01, 0.01, 0.05))),
-        config=quick_config(str(rng.choice(("service", "service", "deadman")))),
-    )
-
-
-def quick_config(engage_by: str = "service") -> SafetyConfig:
-    """Options with which every state is met within a second or two."""
-    return replace(
-        SafetyConfig(), engage_by=engage_by, settle_s=0.05, rest_after_s=0.15, rest_ramp_s=0.2,
-        engage_ramp_s=0.15, robot_state_timeout_s=0.25,
-    )  # fmt: skip
 
 
 def run_case(case: Case) -> Judge:
@@ -217,10 +138,12 @@ class _Run:
         self.clock += {"forward": jump, "back": -jump}.get(fault, 0.0)
 
     def _tick(self, stretch: Stretch) -> None:
-        dt = self.case.dt
-        self.true += dt
+        elapsed = self.case.dt
+        if stretch.clock == "stalls":
+            elapsed *= float(self.rng.choice((1.0, 3.0, 40.0), p=(0.8, 0.15, 0.05)))
+        self.true += elapsed
         if stretch.clock != "frozen":
-            self.clock += dt
+            self.clock += elapsed
         if self.true >= self.next_state:
             self.next_state = self.true + 0.02
             self._send_robot(stretch.robot)
@@ -234,8 +157,8 @@ class _Run:
             self.core.deadman(True)
             self.judge.deadman(True, self.true)
         now = math.nan if stretch.clock == "nan" else self.clock
-        command = self.core.step(now)
-        self.judge.commanded(command, now, self.true, self.robot_at)
+        command = self.core.step(now, elapsed)
+        self.judge.commanded(command, now, self.true)
         if command.positions is not None and stretch.robot != "stuck":
             self.robot_at = command.positions
 
@@ -247,7 +170,7 @@ class _Run:
             case "late":
                 stamp -= 1.0
             case "nan":
-                positions = positions + [math.nan, 0.0, 0.0]
+                positions = positions + np.array((math.nan, 0.0, 0.0))
             case "outside":
                 positions = self.limits.high + 1.0
             case "shape":
@@ -305,7 +228,3 @@ class _Run:
                 publishers = 2
         good = fault in _LEADING
         yield HandObservation(stamp, self.clock, hands, publishers), good
-
-
-_USABLE: Final = ("none", "jumps", "huge")
-_LEADING: Final = ("none", "track", "two hands", "reordered", "repeated", "jump")

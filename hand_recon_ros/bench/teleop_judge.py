@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hand_recon_ros.retarget.command import Command, TeleopState
 from hand_recon_ros.retarget.config import SafetyConfig
 from hand_recon_ros.retarget.limits import JointLimits
-from hand_recon_ros.retarget.safety import Command, TeleopState
 from hand_recon_ros.types import Array
 
 _ROUNDING = 1e-6
@@ -51,7 +51,6 @@ class Judge:
         self._engaged = self._stopping = False
         self._pressed_at = -math.inf
         self._told: tuple[Array, float] | None = None
-        self._last_state = TeleopState.STOPPED
 
     # What is fed
 
@@ -82,21 +81,19 @@ class Judge:
 
     # What comes out
 
-    def commanded(self, command: Command, now: float, true: float, robot_at: Array) -> None:
+    def commanded(self, command: Command, now: float, true: float) -> None:
         """Judge the next command, made at ``now`` by the disturbed clock."""
         self._time = true
         self.states[command.state] += 1
         self._judge_state(command, now, true)
-        self._judge_motion(command, robot_at)
-        self._last_state = command.state
+        self._judge_motion(command)
         self._stopping = False
 
     def _judge_state(self, command: Command, now: float, true: float) -> None:
         state = command.state
         active = state not in (TeleopState.STOPPED, TeleopState.FAULT)
         if self._config.engage_by == "deadman":
-            # one command may fall between the last message and the end of its time
-            let_go = true - self._pressed_at > self._config.deadman_timeout_s + 1.01 * self._dt
+            let_go = true - self._pressed_at > self._config.deadman_timeout_s + 1e-9
             if active and (let_go or self._stopping):
                 self._wrong(f"{state.value} without the dead-man switch")
         elif active and not self._engaged:
@@ -112,7 +109,7 @@ class Judge:
         ):
             self._wrong("ENGAGED on stale or bad input")
 
-    def _judge_motion(self, command: Command, robot_at: Array) -> None:
+    def _judge_motion(self, command: Command) -> None:
         limits, dt = self._limits, self._dt
         silent_state = command.state in (TeleopState.STOPPED, TeleopState.FAULT)
         before, velocity = self._position, self._velocity
@@ -141,9 +138,9 @@ class Judge:
             self._wrong("too fast")
         if (np.abs(a) > limits.acceleration * (1.0 + _ROUNDING) + 4.0 * noise / dt**2).any():
             self._wrong("too much acceleration")
-        if np.abs(v - command.velocities).max() > 1e-6 or np.abs(a - command.accelerations).max() > (
-            1e-6 + 4e-15 / dt**2
-        ):
+        if np.abs(v - command.velocities).max() > 1e-6 or np.abs(
+            a - command.accelerations
+        ).max() > (1e-6 + 4e-15 / dt**2):
             self._wrong("told velocities are not those of the positions")
         if silent_state:
             left = np.maximum(np.abs(velocity) - limits.acceleration * dt, 0.0)

@@ -85,22 +85,16 @@ class Lead:
 class InputWatch:
     """Follows one hand of one side through a stream that may be broken in any way.
 
-    Time is told by ``tick``; beside the clock it counts ticks, so that a clock that stands still
-    cannot keep a hand fresh.
+    Time is told by ``tick``, by the clock of the stamps and by a steady one, so that a clock that
+    stands still cannot keep a hand fresh.
 
     Attributes:
         problem: why no hand leads; meaningful while ``usable`` is false.
     """
 
-    def __init__(self, side: Side, config: SafetyConfig, dt: float) -> None:
-        """Know no hand yet.
-
-        Args:
-            side: of the human hand.
-            config: limits.
-            dt: seconds between ticks.
-        """
-        self._side, self._config, self._dt = side, config, dt
+    def __init__(self, side: Side, config: SafetyConfig) -> None:
+        """Know no hand of this side yet."""
+        self._side, self._config = side, config
         self._now: float | None = None
         self._newest = -math.inf  # stamp of the newest message, whatever it held
         self._trust = 0
@@ -113,27 +107,26 @@ class InputWatch:
         self._track: int | None = None
         self._since: float | None = None  # stamp at which the unbroken run began
         self._good = -math.inf  # stamp of the last hand that was measured
-        self._late_s = 0.0  # its age on arrival
-        self._ticks = 0  # since it came
+        self._steady_age_s = math.inf  # the same as an age, by the steady clock
         self._wrist: tuple[float, Array] | None = None
 
-    def tick(self, now: float) -> None:
-        """Tell the time, once for every command."""
-        self._ticks += 1
+    def tick(self, now: float, elapsed_s: float) -> None:
+        """Tell the time, once for every command, and what passed of it by a steady clock."""
+        self._steady_age_s += elapsed_s
         last, self._now = self._now, now if math.isfinite(now) else None
         if last is None and self._now is not None:
             return
         step = now - last if last is not None else math.nan
-        if not -_BACK_S <= step <= self._config.clock_jump_s:
+        if not -_BACK_S <= step <= elapsed_s + self._config.clock_jump_s:
             self._newest = -math.inf
-            self.distrust("the clock jumped, or this process stood still")
+            self.distrust("the clock jumped")
 
     @property
     def age_s(self) -> float:
-        """Seconds since the last good hand's image, by the clock or by ticks: the larger one."""
+        """Seconds since the last good hand's image, by the clock that tells more."""
         if self._now is None or not math.isfinite(self._good):
             return math.inf
-        return max(self._now - self._good, self._late_s + self._ticks * self._dt)
+        return max(self._now - self._good, self._steady_age_s)
 
     @property
     def usable(self) -> bool:
@@ -184,7 +177,7 @@ class InputWatch:
             if lead.first:
                 self._since = lead.stamp
             self._good = lead.stamp
-            self._late_s, self._ticks = lead.received - lead.stamp, 0
+            self._steady_age_s = max(lead.received - lead.stamp, 0.0)
         return True
 
     def _wrong_time(self, observation: HandObservation) -> str:

@@ -21,14 +21,13 @@ class RobotWatch:
     """Keeps the robot's newest joint state and judges it."""
 
     def __init__(
-        self, joint_names: Sequence[str], limits: JointLimits, config: SafetyConfig, dt: float
+        self, joint_names: Sequence[str], limits: JointLimits, config: SafetyConfig
     ) -> None:
         """Know nothing yet."""
         self._positions: Array | None = None
-        self._names, self._limits, self._config, self._dt = joint_names, limits, config, dt
-        self._late_s = math.inf
-        self._ticks = 0
-        self._astray_ticks = 0
+        self._names, self._limits, self._config = joint_names, limits, config
+        self._age_s = math.inf
+        self._astray_s = 0.0
         self._astray = ""
 
     def take(self, stamp: float, received: float, positions: ArrayLike) -> None:
@@ -39,21 +38,21 @@ class RobotWatch:
         late = received - stamp
         if not math.isfinite(late):
             return
-        self._positions, self._late_s, self._ticks = p, max(late, 0.0), 0
+        self._positions, self._age_s = p, max(late, 0.0)
 
-    def tick(self, command: Array | None) -> None:
-        """Let one command's time pass; (J,) ``command`` is the last one, None while silent."""
-        self._ticks += 1
+    def tick(self, command: Array | None, elapsed_s: float) -> None:
+        """Let time pass; (J,) ``command`` is the last one, None while silent."""
+        self._age_s += elapsed_s
         limit = self._config.max_follow_error
         positions = self.positions
         if command is None or positions is None or limit <= 0.0:
-            self._astray_ticks = 0
+            self._astray_s = 0.0
             return
         error = np.abs(positions - command)
         if error.max(initial=0.0) <= limit:
-            self._astray_ticks = 0
+            self._astray_s = 0.0
             return
-        self._astray_ticks += 1
+        self._astray_s += elapsed_s
         joint = self._names[int(error.argmax())]
         self._astray = (
             f"joint '{joint}' does not follow its commands: is it blocked or switched off?"
@@ -61,20 +60,19 @@ class RobotWatch:
 
     def forgive(self) -> None:
         """Judge anew whether the robot follows."""
-        self._astray_ticks = 0
+        self._astray_s = 0.0
 
     @property
     def positions(self) -> Array | None:
         """(J,) where the robot is; None where that is not known, or no longer."""
-        age_s = self._late_s + self._ticks * self._dt
-        return self._positions if age_s <= self._config.robot_state_timeout_s else None
+        return self._positions if self._age_s <= self._config.robot_state_timeout_s else None
 
     @property
     def fault(self) -> str:
         """What is wrong with a robot in use; "" = nothing."""
         if self._config.require_robot_state and self.positions is None:
             return "the robot's joint state is lost: check joint_states"
-        if self._astray_ticks * self._dt > _ASTRAY_S:
+        if self._astray_s > _ASTRAY_S:
             return self._astray
         return ""
 

@@ -9,19 +9,18 @@ States (``TeleopState``):
 * FAULT: the robot cannot be trusted. Brakes, falls silent, and waits to be engaged again.
 
 Commands keep the limits from the first after a silence, which repeats the robot's own state, to the
-last. Times are passed in; one call of ``step`` is one command and counts as ``dt`` seconds.
+last. Times are passed in; one call of ``step`` is one command and moves the robot by ``dt`` seconds.
 """
 
 from __future__ import annotations
 
-import enum
 import threading
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hand_recon_ros.retarget.command import Command, TeleopState
 from hand_recon_ros.retarget.config import SafetyConfig
 from hand_recon_ros.retarget.input_watch import HandObservation, InputWatch
 from hand_recon_ros.retarget.limits import JointLimits, MotionLimiter
@@ -37,36 +36,7 @@ _HOLD_SHARE: Final = 0.5
 """Of the acceleration limit, with which a hold brakes: softer than a stop."""
 
 
-class TeleopState(enum.Enum):
-    """See the module."""
-
-    STOPPED = "STOPPED"
-    HOLD = "HOLD"
-    ENGAGED = "ENGAGED"
-    REST = "REST"
-    FAULT = "FAULT"
-
-
 _SILENT_STATES: Final = (TeleopState.STOPPED, TeleopState.FAULT)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to tell the robot now.
-
-    Attributes:
-        positions: (J,) rad or m; None = send nothing, the robot is not ours.
-        velocities: (J,) per second.
-        accelerations: (J,) per second squared.
-        state: of the core.
-        reason: for the state, in words; empty while all is well.
-    """
-
-    positions: Array | None
-    velocities: Array
-    accelerations: Array
-    state: TeleopState
-    reason: str
 
 
 class TeleopCore:
@@ -109,16 +79,16 @@ class TeleopCore:
         self._limiter = MotionLimiter(limits, dt, _TRACKER_S)
         self._limiter.reset(self._rest)
         self._reference = Reference(self._rest)
-        self._hands = InputWatch(side, config, dt)
-        self._robot = RobotWatch(retargeter.joint_names, limits, config, dt)
+        self._hands = InputWatch(side, config)
+        self._robot = RobotWatch(retargeter.joint_names, limits, config)
         self._lock = threading.Lock()
         self._state, self._reason = TeleopState.STOPPED, "not engaged yet"
         self._engaged = self._moving = self._first = self._released = False
         self._fault = ""
-        self._ticks = 0  # in this state
+        self._since_s = 0.0  # in this state
         self._goal: tuple[float, Array, Array] | None = None  # stamp, positions, velocities
         self._new_goal = False
-        self._pressed, self._armed, self._press_ticks = False, True, 0
+        self._pressed, self._armed, self._press_age_s = False, True, 0.0
 
     # What people ask for
 
@@ -146,7 +116,7 @@ class TeleopCore:
         with self._lock:
             if self._config.engage_by != "deadman":
                 return
-            self._pressed, self._press_ticks = pressed, 0
+            self._pressed, self._press_age_s = pressed, 0.0
             if not pressed:
                 self._armed = True
             elif self._armed and not self._engaged and (refused := self._engage()):
@@ -182,24 +152,29 @@ class TeleopCore:
 
     # What goes out
 
-    def step(self, now: float) -> Command:
-        """Make the next command. ``now`` is the time by the clock of the stamps, seconds."""
+    def step(self, now: float, elapsed_s: float = 0.0) -> Command:
+        """Make the next command.
+
+        Args:
+            now: by the clock of the stamps, seconds.
+            elapsed_s: since the last step by a steady clock, where it may be more than ``dt``.
+        """
         with self._lock:
-            self._tick(now)
+            self._tick(now, max(elapsed_s, self._dt))
             state, reason = self._decide()
             if state != self._state:
-                self._ticks = 0
+                self._since_s = 0.0
                 self._enter(state)
             self._state, self._reason = state, reason
             self._released = False
             return self._move(state, reason)
 
-    def _tick(self, now: float) -> None:
-        self._ticks += 1
-        self._hands.tick(now)
-        self._robot.tick(self._limiter.position if self._moving else None)
-        self._press_ticks += 1
-        if self._pressed and self._press_ticks * self._dt > self._config.deadman_timeout_s:
+    def _tick(self, now: float, elapsed_s: float) -> None:
+        self._since_s += elapsed_s
+        self._hands.tick(now, elapsed_s)
+        self._robot.tick(self._limiter.position if self._moving else None, elapsed_s)
+        self._press_age_s += elapsed_s
+        if self._pressed and self._press_age_s > self._config.deadman_timeout_s:
             self._pressed, self._armed = False, True
         if self._config.engage_by == "deadman" and self._engaged and not self._pressed:
             self._release("the dead-man switch was let go")
@@ -216,7 +191,7 @@ class TeleopCore:
         if self._hands.usable and self._goal is not None:
             return TeleopState.ENGAGED, ""
         held = self._state is TeleopState.HOLD
-        waited = held and self._ticks * self._dt >= self._config.rest_after_s
+        waited = held and self._since_s >= self._config.rest_after_s
         resting = waited or self._state is TeleopState.REST
         return TeleopState.REST if resting else TeleopState.HOLD, self._hands.reason
 
@@ -253,7 +228,7 @@ class TeleopCore:
         else:
             if state is TeleopState.ENGAGED and self._new_goal and self._goal is not None:
                 _, goal, velocity = self._goal
-                left = self._config.engage_ramp_s - self._ticks * self._dt
+                left = self._config.engage_ramp_s - self._since_s
                 reference.aim(goal, velocity, max(left, self._config.smoothing_s))
                 self._new_goal = False
             if self._first:
@@ -261,7 +236,11 @@ class TeleopCore:
             else:
                 reference.advance(self._dt)
                 limiter.follow(reference.position, reference.velocity)
-        return Command(limiter.position, limiter.velocity, limiter.acceleration, state, reason)
+        leads = state is TeleopState.ENGAGED and self._goal is not None
+        stamp = self._goal[0] if leads and self._goal is not None else None
+        return Command(
+            limiter.position, limiter.velocity, limiter.acceleration, state, reason, stamp
+        )
 
     def _start(self) -> str:
         """Begin to command, from where the robot is; return "" or why that cannot be."""
