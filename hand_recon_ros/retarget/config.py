@@ -128,11 +128,10 @@ class WorkspaceConfig:
 class TeleopConfig:
     """All options of teleoperation. ``TeleopConfig()`` holds the defaults."""
 
-    left_robot: str = option_field(
-        "", "YAML file of the robot hand that the left hand moves; empty = none."
-    )
-    right_robot: str = option_field(
-        "", "YAML file of the robot hand that the right hand moves; empty = none."
+    robots: str = option_field(
+        "",
+        "Comma list of YAML files, one for each robot hand; the file says which human hand moves "
+        "it. Empty = no robot, only the human side.",
     )
     rate_hz: float = option_field(100.0, "Commands a second.", low=10.0, high=500.0)
     safety: SafetyConfig = field(default_factory=SafetyConfig)

@@ -9,7 +9,7 @@ States (``TeleopState``):
 * FAULT: the robot cannot be trusted. Brakes, falls silent, and waits to be engaged again.
 
 Commands keep the limits from the first after a silence, which repeats the robot's own state, to the
-last. Times are passed in; one call of ``step`` is one command and moves the robot by ``dt`` seconds.
+last. Times are passed in; one call of ``step`` is one command, and ``dt`` of motion.
 """
 
 from __future__ import annotations
