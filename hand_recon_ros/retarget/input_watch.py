@@ -213,7 +213,8 @@ class InputWatch:
         if followed:
             return followed[0]
         if self._track is not None:
-            self.distrust("another hand is in view")  # it must settle first
+            self.distrust("another hand is in view")  # the next message may begin with it
+            return None
         return max(mine, key=lambda hand: hand.score if math.isfinite(hand.score) else -1.0)
 
     def _jumped(self, stamp: float, hand: SeenHand) -> bool:
