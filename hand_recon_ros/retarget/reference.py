@@ -11,8 +11,9 @@ from hand_recon_ros.types import Array
 class Reference:
     """Moves J joints from goal to goal on cubics, without a step in position or velocity.
 
-    Where no new goal comes in time it stops at the last one. Between hands at 30 Hz it interpolates and never runs ahead: a goal is reached a little after
-    the next one is due, and nothing is extrapolated that the person has not done.
+    Where no new goal comes in time it stops at the last one. Between hands at 30 Hz it interpolates
+    and never runs ahead: a goal is reached a little after the next one is due, and nothing is
+    extrapolated that the person has not done.
 
     Attributes:
         position: (J,) now.
