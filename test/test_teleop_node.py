@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +33,7 @@ from hand_recon_ros.mano.loader import load_hand_model
 from hand_recon_ros.mano.model import HandModel
 from hand_recon_ros.msg import HandArray, HandFeatures, TeleopState
 from hand_recon_ros.nodes.convert import hand_array_message
+from hand_recon_ros.nodes.processes import Process
 from hand_recon_ros.nodes.robot_messages import COMMAND_TYPES
 from hand_recon_ros.nodes.teleop_node import HandTeleopNode
 from hand_recon_ros.retarget.robot import load_robot
@@ -59,7 +62,13 @@ def bent_hand() -> Hand:
 class World:
     """A hand tracker, a robot that obeys, and people who call services."""
 
-    def __init__(self, graph: Graph, output: str = "trajectory", **parameters: Any) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        output: str = "trajectory",
+        own_process: bool = False,
+        **parameters: Any,
+    ) -> None:
         self.robot = load_robot(RIGHT)
         self.positions = np.clip(np.full(16, 0.1), self.robot.lower, self.robot.upper)
         self.node = graph.add(Node("world", context=graph.context))
@@ -71,14 +80,15 @@ class World:
         self.states = Listener(graph, TeleopState, "/hand_teleop_node/state")
         self.camera = self.tells = True
         self._next_frame = 0.0
-        self.teleop = HandTeleopNode(
-            context=graph.context,
-            parameter_overrides=[
-                Parameter(k.replace("__", "."), value=v)
-                for k, v in ({"robots": RIGHT, "output": output} | parameters).items()
-            ],
-        )
-        graph.add(self.teleop)
+        if not own_process:
+            overrides = {"robots": RIGHT, "output": output} | parameters
+            self.teleop = HandTeleopNode(
+                context=graph.context,
+                parameter_overrides=[
+                    Parameter(k.replace("__", "."), value=v) for k, v in overrides.items()
+                ],
+            )
+            graph.add(self.teleop)
 
     def now_ns(self) -> int:
         return int(self.node.get_clock().now().nanoseconds)
@@ -338,3 +348,25 @@ def test_the_human_side_without_any_robot(graph: Graph) -> None:
     assert len(heard["joints"].messages[0].poses) == 21
     assert "right_index_mcp_flexion" in heard["human_joint_states"].messages[0].name
     assert heard["features"].messages[0].grasp
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_ended_brakes_first(graph: Graph, tmp_path: Path, end: int) -> None:
+    world = World(graph, own_process=True)
+    arguments = ["--ros-args", "-p", f"robots:={RIGHT}", "-p", "safety.engage_ramp_s:=1.5"]
+    module = "hand_recon_ros.nodes.hand_teleop_node"
+    with Process(module, arguments, tmp_path / "log") as process:
+        world.until(lambda: world.states.messages, "the node")
+        world.engaged()
+
+        def speed() -> float:
+            points = [m.points[0] for m in world.commands.messages[-1:]]
+            return max((abs(v) for p in points for v in p.velocities), default=0.0)
+
+        world.until(lambda: speed() > 0.1, "motion")
+        os.kill(process.pid, end)
+        wait_for(lambda: process.exit_code is not None, "its end")
+        assert process.exit_code == 0, process.last_words()
+    last = world.commands.messages[-1].points[0]
+    assert (np.abs(np.array(last.velocities)) <= world.robot.acceleration * 0.01 + 1e-9).all()
+    assert_limits(world, world.commands.messages)

@@ -57,6 +57,13 @@ def _real(options: Options) -> list[Row]:
     return bench_real(options.data, options.weights, options.peer, options.limit, sheet)
 
 
+def _teleop(options: Options) -> list[Row]:
+    from hand_recon_ros.bench.teleop import bench_teleop
+
+    joints = options.data / "video" / "right_hand_fingers_720p30_joints.npz"
+    return bench_teleop(options.cases, joints)
+
+
 BENCHES: dict[str, Callable[[Options], list[Row]]] = {
     "fit": _fit,
     "filters": _filters,
@@ -64,6 +71,7 @@ BENCHES: dict[str, Callable[[Options], list[Row]]] = {
     "chain": _chain,
     "overlay": _overlay,
     "synthesis": _synthesis,
+    "teleop": _teleop,
     "real": _real,
 }
 _ASKED_FOR = ("real",)
@@ -83,6 +91,8 @@ def main() -> int:
     real.add_argument("--weights", default="", help="folder of weights; default: the package's")
     real.add_argument("--peer", choices=("mediapipe", "none"), default="mediapipe")
     real.add_argument("--limit", type=int, help="most pictures of each kind")
+    teleop = parser.add_argument_group("teleop")
+    teleop.add_argument("--cases", type=int, default=10_000, help="broken streams to play")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHES)
     if unknown:

@@ -8,9 +8,6 @@ from tf2_msgs.msg import TFMessage
 from hand_recon_ros.rotations import quaternion_to_matrix
 from hand_recon_ros.types import Array
 
-_DEEPEST = 64
-"""Frames from one to the root; more means a circle."""
-
 
 class Frames:
     """The tree of frames, each by its newest transform; times are not looked at."""
@@ -49,8 +46,10 @@ class Frames:
         frame = frame.lstrip("/")
         rotation, translation = np.eye(3), np.zeros(3)
         way = {frame: (rotation, translation)}
-        while frame in self._parents and len(way) <= _DEEPEST:
+        while frame in self._parents:
             frame, R, t = self._parents[frame]
+            if frame in way:  # a circle
+                break
             rotation, translation = R @ rotation, R @ translation + t
             way[frame] = rotation, translation
         return way

@@ -70,7 +70,7 @@ class RobotLink:
         self._limits = JointLimits(robot.lower, robot.upper, robot.velocity, robot.acceleration)
         self._retargeter = robot.retargeter()
         self._publisher = node.create_lifecycle_publisher(
-            COMMAND_TYPES[output], f"~/{robot.side}/command", QoSProfile(depth=1)
+            COMMAND_TYPES[output], f"~/{robot.side}/command", QoSProfile(depth=10)
         )
         self._subscription: Subscription | None = None
 
