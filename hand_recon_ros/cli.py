@@ -11,10 +11,17 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from hand_recon_ros.commands import features, reconstruct, synthesize, train
+from hand_recon_ros.commands import (
+    compare,
+    evaluate,
+    features,
+    reconstruct,
+    synthesize,
+    train,
+)
 from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
 
-COMMANDS = (features, reconstruct, synthesize, train)
+COMMANDS = (reconstruct, evaluate, compare, features, synthesize, train)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

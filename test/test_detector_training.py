@@ -170,6 +170,7 @@ def scenes(seed: int, count: int) -> DetectorBatch:
     )
 
 
+@pytest.mark.timeout(600)  # seconds of work, minutes on a busy machine
 def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     torch.manual_seed(0)
     exam = scenes(1, 12)

@@ -177,16 +177,28 @@ def test_another_order_of_the_same_joints() -> None:
         Reordered(inner, ("a", "c"))
 
 
-def test_dex_retargeting_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    pytest.importorskip("yaml")
+def test_dex_retargeting() -> None:
+    robot = load_robot(ROBOTS / "example_hand_right_dex.yaml")
     try:
         import dex_retargeting  # noqa: F401
     except ImportError:
-        robot = load_robot(example(tmp_path, retargeting={"kind": "dex", "config": "a.yml"}))
         with pytest.raises(RobotError, match=r"pip install 'hand_recon_ros\[dex\]'"):
             robot.retargeter()
-    else:
-        pytest.skip("dex-retargeting is installed")
+        return
+    mapping = robot.retargeter()
+    assert mapping.joint_names == robot.joint_names
+    flat = mapping.retarget(posed("right", {}), "right")
+    for finger in ("index", "middle", "ring", "little"):
+        first = MANO_FIRST[finger]
+        mapping.reset()
+        bent = mapping.retarget(posed("right", {first: 1.0, first + 1: 1.0}), "right") - flat
+        moved = dict(zip(robot.joint_names, np.abs(bent), strict=True))
+        chosen = f"{finger}_proximal"
+        assert moved[chosen] > 1.0
+        assert max(v for k, v in moved.items() if "_proximal" in k and k != chosen) < 0.25
+    lost = posed("right", {})
+    lost[4] = np.nan
+    assert np.isnan(mapping.retarget(lost, "right")).all()
 
 
 def test_every_human_angle_can_be_followed() -> None:

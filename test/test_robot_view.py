@@ -14,7 +14,7 @@ from hand_recon_ros.retarget.urdf import read_urdf
 MODEL = read_urdf(
     Path(__file__).resolve().parents[1] / "config" / "robots" / "example_hand_right.urdf"
 )
-POSE = seen_from(np.array([0.07, 0, -0.55]), np.array([0.085, 0, 0.0]), np.array([1.0, 0, 0]))
+POSE = seen_from(np.array([0.55, 0, 0.07]), np.array([0, 0, 0.085]), np.array([0, 0, 1.0]))
 
 
 def covered(picture: np.ndarray) -> np.ndarray:

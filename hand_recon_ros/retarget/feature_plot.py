@@ -29,9 +29,10 @@ def require_matplotlib() -> None:
     """
     try:
         import matplotlib  # noqa: F401
-    except ImportError:
+    except ImportError as error:
         raise ImportError(
-            "pictures need matplotlib: pip install 'hand_recon_ros[plots]', or leave --plot out"
+            f"pictures need matplotlib ({error}): pip install 'hand_recon_ros[plots]', "
+            "or leave --plot out"
         ) from None
 
 

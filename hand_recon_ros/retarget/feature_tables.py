@@ -29,7 +29,7 @@ def open_table(path: Path) -> TableWriter:
 
     Raises:
         ValueError: neither .csv nor .parquet.
-        ImportError: pyarrow is missing.
+        ImportError: pyarrow is missing or does not fit.
         OSError: the file cannot be written.
     """
     kind = path.suffix.lower()
@@ -86,9 +86,9 @@ class _ParquetWriter(TableWriter):
 def _pyarrow() -> ModuleType:
     try:
         import pyarrow
-    except ImportError:
+    except ImportError as error:  # missing, or made for another NumPy
         raise ImportError(
-            "Parquet needs pyarrow: pip install 'hand_recon_ros[tables]' (or pip install pyarrow), "
+            f"Parquet needs pyarrow ({error}): pip install 'hand_recon_ros[tables]', "
             "or let the output end in .csv"
         ) from None
     return pyarrow
