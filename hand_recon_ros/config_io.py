@@ -7,11 +7,13 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import yaml
 
 from hand_recon_ros.config import Config, ConfigError, Option, options
+
+T = TypeVar("T")
 
 _OPTIONS = {option.name: option for option in options()}
 _SECTIONS = {name.split(".")[0] for name in _OPTIONS}
@@ -27,8 +29,19 @@ def config_from_mapping(mapping: Mapping[str, Any], base: Config | None = None) 
     Raises:
         ConfigError: an unknown name, a wrong type, or a value outside its range.
     """
-    values = {name: check_value(_option(name), value) for name, value in _flatten(mapping)}
-    return _replace(base or Config(), values, "")
+    values = {_option(name).name: value for name, value in _flatten(mapping)}
+    return with_values(base or Config(), values)
+
+
+def with_values(section: T, values: Mapping[str, Any]) -> T:
+    """Return a section of options with the given values, by dotted name of ``options(section)``.
+
+    Raises:
+        ConfigError: a wrong type, or a value outside its range.
+    """
+    known = {option.name: option for option in options(section)}
+    checked = {name: check_value(known[name], value) for name, value in values.items()}
+    return cast(T, _replace(section, checked, ""))
 
 
 def config_from_yaml(path: str | Path, base: Config | None = None) -> Config:

@@ -14,10 +14,10 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from hand_recon_ros.config import Config, ConfigError, options
+from hand_recon_ros.nodes.parameter_table import NODE_ARGUMENTS
 from hand_recon_ros.nodes.parameters import (
     ALL_OPTIONS,
     CORE_OPTIONS,
-    NODE_ARGUMENTS,
     NODE_OPTIONS,
     MarkerConfig,
     NodeConfig,

@@ -19,8 +19,8 @@ from hand_recon_ros.nodes.camera_source import CameraSource
 from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
 from hand_recon_ros.nodes.image_source import MESSAGE_TYPES, Arrival, ImageSource
 from hand_recon_ros.nodes.outputs import Outputs
+from hand_recon_ros.nodes.parameter_table import NODE_ARGUMENTS
 from hand_recon_ros.nodes.parameters import (
-    NODE_ARGUMENTS,
     NodeConfig,
     declare_parameters,
     is_dynamic,

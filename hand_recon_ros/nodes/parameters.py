@@ -7,22 +7,14 @@ with ``--markdown``.
 from __future__ import annotations
 
 import sys
-import textwrap
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import yaml
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
-from hand_recon_ros.config import Config, ConfigError, Option, option_field, options
-from hand_recon_ros.config_io import check_value, closest_name, config_from_mapping
+from hand_recon_ros.config import Config, option_field, options
+from hand_recon_ros.config_io import with_values
+from hand_recon_ros.nodes.parameter_table import ParameterTable
 
 
 @dataclass(frozen=True)
@@ -83,15 +75,12 @@ CORE_OPTIONS: Final = {option.name: option for option in options()}
 NODE_OPTIONS: Final = {option.name: option for option in options(NodeConfig())}
 ALL_OPTIONS: Final = NODE_OPTIONS | CORE_OPTIONS
 
-NODE_ARGUMENTS: Final = {"automatically_declare_parameters_from_overrides": True}
-"""Keyword arguments that the node passes on to rclpy's, so that mistyped names can be found."""
-
-_READ_ONLY: Final = {"autostart"}
 _AT_ONCE: Final = {"publish_tf", "stale_after_s"} | {
     name for name in NODE_OPTIONS if name.startswith("markers.")
 }
-_FOREIGN_PREFIXES: Final = ("use_sim_time", "start_type_description_service", "qos_overrides.")
-"""Parameters that rclpy itself declares."""
+TABLE: Final = ParameterTable(
+    "hand_recon_node", "hand_recon_ros.nodes.parameters > config/live.yaml", ALL_OPTIONS, _AT_ONCE
+)
 
 
 def is_dynamic(name: str) -> bool:
@@ -106,23 +95,8 @@ def with_dynamic(current: NodeConfig, changed: NodeConfig) -> NodeConfig:
 
 
 def declare_parameters(node: Node) -> None:
-    """Declare every parameter with its description and range, and guard later changes.
-
-    The node must be made with ``**NODE_ARGUMENTS``. Whole numbers are taken for floats.
-
-    Raises:
-        ConfigError: a value of the wrong type, outside its range or not among the choices, or
-            an unknown parameter whose name resembles a known one. Other unknown parameters
-            (a file shared with other nodes) are only warned of.
-    """
-    for option in ALL_OPTIONS.values():
-        value, given = option.default, node.has_parameter(option.name)
-        if given:  # rclpy declared it from the YAML file or command line, without a descriptor
-            value = check_value(option, node.get_parameter(option.name).value)
-            node.undeclare_parameter(option.name)
-        node.declare_parameter(option.name, value, descriptor(option), ignore_override=given)
-    _check_unknown(node)
-    node.add_on_set_parameters_callback(_checker(node))
+    """Declare every parameter, see ``ParameterTable.declare``."""
+    TABLE.declare(node, _configs)
 
 
 def read_config(node: Node) -> tuple[Config, NodeConfig]:
@@ -131,101 +105,22 @@ def read_config(node: Node) -> tuple[Config, NodeConfig]:
     Raises:
         ConfigError: values that do not go together.
     """
-    return _configs({name: node.get_parameter(name).value for name in ALL_OPTIONS})
-
-
-def descriptor(option: Option) -> ParameterDescriptor:
-    """Describe an option to ROS tools such as ``ros2 param describe``."""
-    when = "" if option.name in _AT_ONCE else " Acts at the next configure."
-    read_only = option.name in _READ_ONLY
-    result = ParameterDescriptor(
-        description=option.help + ("" if read_only else when), read_only=read_only
-    )
-    if option.choices:
-        result.additional_constraints = f"One of: {', '.join(option.choices)}"
-    if option.low is not None and option.high is not None:
-        if option.type is int:
-            result.integer_range = [
-                IntegerRange(from_value=int(option.low), to_value=int(option.high))
-            ]
-        elif option.type is float:
-            result.floating_point_range = [
-                FloatingPointRange(from_value=float(option.low), to_value=float(option.high))
-            ]
-    return result
+    return _configs(TABLE.values(node))
 
 
 def parameters_yaml() -> str:
-    """The text of ``config/live.yaml``: every parameter with its meaning and default."""
-    lines = [
-        "# Every parameter of hand_recon_node with its default.",
-        "# Written by: python -m hand_recon_ros.nodes.parameters > config/live.yaml",
-        "/**:",
-        "  ros__parameters:",
-    ]
-    section = ""
-    for option in sorted(ALL_OPTIONS.values(), key=lambda o: "." in o.name):
-        prefix, _, leaf = option.name.rpartition(".")
-        if prefix != section:
-            lines += ["", f"    {prefix}:"]
-            section = prefix
-        indent = "      " if prefix else "    "
-        lines += textwrap.wrap(
-            _yaml_help(option), 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
-        )
-        lines.append(f"{indent}{leaf}: {_yaml_value(option.default)}")
-    return "\n".join(lines) + "\n"
+    """The text of ``config/live.yaml``."""
+    return TABLE.yaml()
 
 
 def parameters_markdown() -> str:
-    """The README's table: every parameter with its default and meaning."""
-    lines = ["| parameter | default | meaning |", "|---|---|---|"]
-    lines += [
-        f"| `{option.name}` | `{_yaml_value(option.default)}` | {_yaml_help(option)} |"
-        for option in sorted(ALL_OPTIONS.values(), key=lambda o: "." in o.name)
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _yaml_help(option: Option) -> str:
-    if option.choices:
-        return f"{option.help} One of: {', '.join(option.choices)}."
-    if option.low is not None and option.high is not None:
-        return f"{option.help} Range: {option.low:g} to {option.high:g}."
-    return option.help
-
-
-def _yaml_value(value: Any) -> str:
-    return '""' if value == "" else yaml.safe_dump(value).splitlines()[0]
-
-
-def _check_unknown(node: Node) -> None:
-    for name in node.get_parameters_by_prefix(""):
-        if name in ALL_OPTIONS or name.startswith(_FOREIGN_PREFIXES):
-            continue
-        if hint := closest_name(name, ALL_OPTIONS):
-            raise ConfigError(f"unknown parameter '{name}'.{hint}")
-        node.get_logger().warning(f"unknown parameter '{name}' is ignored")
+    """The README's table."""
+    return TABLE.markdown()
 
 
 def _configs(values: dict[str, Any]) -> tuple[Config, NodeConfig]:
-    core = config_from_mapping({name: values[name] for name in CORE_OPTIONS})
-    own = {name: check_value(option, values[name]) for name, option in NODE_OPTIONS.items()}
-    markers = {name.removeprefix("markers."): own.pop(name) for name in list(own) if "." in name}
-    return core, NodeConfig(**own, markers=MarkerConfig(**markers))
-
-
-def _checker(node: Node) -> Any:
-    def check(changes: list[Parameter]) -> SetParametersResult:
-        values = {name: node.get_parameter(name).value for name in ALL_OPTIONS}
-        values |= {p.name: p.value for p in changes if p.name in ALL_OPTIONS}
-        try:
-            _configs(values)
-        except ConfigError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
-
-    return check
+    core = with_values(Config(), {name: values[name] for name in CORE_OPTIONS})
+    return core, with_values(NodeConfig(), {name: values[name] for name in NODE_OPTIONS})
 
 
 if __name__ == "__main__":
