@@ -2,7 +2,7 @@
 # the environment of env.sh.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean distclean
+.PHONY: help setup demo demo-teleop test lint bench clean distclean
 
 # The first interpreter that runs, that the pinned wheels support and, where ROS 2 is sourced, that
 # is the one of ROS.
@@ -16,7 +16,7 @@ endif
 ENTER := . ./env.sh &&
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 setup:  ## build: .venv, messages, overlay
 	@test -n "$(PYTHON)" || { echo "setup: no usable Python: install python3.12 or python3.11" \
@@ -25,6 +25,10 @@ setup:  ## build: .venv, messages, overlay
 
 demo: setup  ## run the main job into out/demo (VIDEO=file or VIDEO=0 for a webcam)
 	@$(ENTER) python -m hand_recon_ros.nodes.demo --out out/demo $(if $(VIDEO),--video "$(VIDEO)")
+
+demo-teleop: setup  ## robot hands that follow the hands of a video, into out/demo_teleop (VIDEO=...)
+	@$(ENTER) python -m hand_recon_ros.nodes.teleop_demo --out out/demo_teleop \
+	$(if $(VIDEO),--video "$(VIDEO)")
 
 test: setup  ## run the tests
 	@$(ENTER) pytest

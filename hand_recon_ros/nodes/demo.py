@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(_job(options))
+        return _run(job_of(options))
     except KeyboardInterrupt:
         print("demo: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -79,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _job(options: argparse.Namespace) -> Job:
+def job_of(options: argparse.Namespace) -> Job:
+    """What the options out, video, camera and frames ask for."""
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
     if options.frames is not None and options.frames < 1:
@@ -114,7 +115,7 @@ def _run(job: Job) -> int:
     try:
         with Recorder(context, bag) as recorder:
             try:
-                _play(job, recorder, log)
+                play(job, recorder, log)
             except KeyboardInterrupt:
                 interrupted = True
         received = recorder.hands
@@ -139,7 +140,7 @@ def _run(job: Job) -> int:
     return DONE
 
 
-def _play(job: Job, recorder: Recorder, log: Path) -> None:
+def play(job: Job, recorder: Recorder, log: Path) -> None:
     """Run camera and node until the camera ends and the last result is in."""
     options = ["--log", str(log)]
     if job.camera:
