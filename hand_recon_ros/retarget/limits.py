@@ -4,8 +4,9 @@ Positions are published every ``dt`` seconds. Velocity here is the difference of
 positions over ``dt``, acceleration that of two such velocities: what a controller sees. The next
 velocity is always chosen from those after which the joint can still brake to a standstill, sample
 by sample, before it meets a position limit. Braking on is one of them, so there always is one; this
-holds for any target whatsoever. Ruckig (PyPI) was weighed and left out: its open version knows no
-position limits and may fail to find a trajectory, so all of this would have been needed around it.
+holds for any target whatsoever. Ruckig 0.19 was weighed and left out: it kept limits for goals to
+rest at, but its open version knows no position limits, passed them by 1 mrad with goals that move,
+and refuses a goal too fast; the tracker and these checks would have been needed around it.
 """
 
 from __future__ import annotations
