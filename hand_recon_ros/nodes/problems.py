@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Level = Literal["warning", "error"]
+from hand_recon_ros.stream.problems import Level
+
 SETTLE_S = 1.0
 """A problem is over when it has not come back for so long: one that comes and goes with every
 other frame is one problem, not thirty a second."""

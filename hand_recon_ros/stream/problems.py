@@ -1,0 +1,17 @@
+"""Who is told of what is wrong with a stream."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Level = Literal["warning", "error"]
+
+
+class Problems(Protocol):
+    """The problems that exist now, by kind; each is told once, however often it is reported."""
+
+    def report(self, kind: str, text: str, level: Level = "warning") -> None:
+        """Say that a problem is there."""
+
+    def clear(self, *kinds: str, at_once: bool = False) -> None:
+        """Say that everything is well with ``kinds``."""
