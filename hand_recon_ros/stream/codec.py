@@ -79,12 +79,8 @@ def decode_compressed(msg: CompressedMessage) -> RGB:
         ImageError: another format, or data that are damaged or cut off.
     """
     data = np.frombuffer(msg.data, dtype=np.uint8)
-    declared = msg.format.lower()
-    if "compresseddepth" in declared or not any(k in declared for k in ("jpeg", "jpg", "png")):
-        raise ImageError(
-            f"compressed image format '{msg.format}' is not supported: publish jpeg or png "
-            "(image_transport's 'compressed' plugin), or set image_transport to raw"
-        )
+    if reason := unsupported_format(msg.format):
+        raise ImageError(reason)
     head, tail = data[:8].tobytes(), data[-1024:].tobytes()
     if head.startswith(b"\xff\xd8\xff"):
         complete = b"\xff\xd9" in tail  # some cameras pad with zeros behind the end marker
@@ -113,9 +109,9 @@ def read_pixels(msg: ImageMessage) -> tuple[NDArray[Any], Encoding]:
     Raises:
         ImageError: unknown encoding, impossible size or step, or too few bytes.
     """
-    encoding = _ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise ImageError(_unsupported(msg.encoding))
+    if reason := unsupported_encoding(msg.encoding):
+        raise ImageError(reason)
+    encoding = _ENCODINGS[msg.encoding]
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
     what = f"{width}x{height} {msg.encoding} image"
     if height == 0 or width == 0:
@@ -147,7 +143,10 @@ def read_pixels(msg: ImageMessage) -> tuple[NDArray[Any], Encoding]:
     return (pixels if dtype.isnative else pixels.astype(dtype.newbyteorder("="))), encoding
 
 
-def _unsupported(encoding: str) -> str:
+def unsupported_encoding(encoding: str) -> str | None:
+    """Why raw images of this encoding cannot be read, and the remedy; None = they can."""
+    if encoding in _ENCODINGS:
+        return None
     known = ", ".join(SUPPORTED_ENCODINGS)
     if encoding in ("16UC1", "32FC1"):
         return (
@@ -158,3 +157,14 @@ def _unsupported(encoding: str) -> str:
         f"encoding '{encoding}' is not supported: set the camera driver to one of {known}, "
         "or convert with image_proc"
     )
+
+
+def unsupported_format(name: str) -> str | None:
+    """Why compressed images of this format cannot be read, and the remedy; None = they can."""
+    declared = name.lower()
+    if "compresseddepth" in declared or not any(k in declared for k in ("jpeg", "jpg", "png")):
+        return (
+            f"compressed image format '{name}' is not supported: publish jpeg or png "
+            "(image_transport's 'compressed' plugin), or set image_transport to raw"
+        )
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Protocol
 
 Level = Literal["warning", "error"]
@@ -15,3 +16,8 @@ class Problems(Protocol):
 
     def clear(self, *kinds: str, at_once: bool = False) -> None:
         """Say that everything is well with ``kinds``."""
+
+
+def wording(text: str) -> str:
+    """A text without its figures: what stays the same while figures change."""
+    return re.sub(r"[\d.]+", "#", text)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from hand_recon_ros.camera import Camera
-from hand_recon_ros.stream.camera_source import CameraSource
 from hand_recon_ros.stream.codec import RGB, ImageError
 from hand_recon_ros.stream.problems import Problems
 from hand_recon_ros.stream.stamps import StampCheck
 from hand_recon_ros.types import Frame
 
 _NS = 1_000_000_000
+
+
+class Cameras(Protocol):
+    """Knows the intrinsics of images."""
+
+    def find(self, width: int, height: int) -> Camera | None:
+        """Return those of an image of this size; None = leave the image out for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class PictureReader:
         self,
         decode: Callable[[Any], RGB],
         topic: str,
-        cameras: CameraSource,
+        cameras: Cameras,
         problems: Problems,
         camera_frame: str = "",
     ) -> None:
