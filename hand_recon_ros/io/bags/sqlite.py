@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,9 @@ from pathlib import Path
 from hand_recon_ros.io.bags.stored import Damage, Stored, Topic
 from hand_recon_ros.io.closing import Closing
 
-_FARTHEST = 1 << 40
 _LONGEST_HOLE = 1 << 16
-"""So many rows of a hole are tried one by one."""
-_ROW = "SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
-_KEY = "SELECT id FROM messages NOT INDEXED WHERE id >= ? ORDER BY id LIMIT 1"
+"""So many numbers after each other are tried in vain before the rest is given up."""
+_LIST = "SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
 _SINGLE = "SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED WHERE id = ?"
 
 
@@ -71,61 +70,29 @@ class SqliteSalvage(Closing):
                 yield Stored(self._names[topic][0], time_ns, data)
 
     def _rows(self) -> Iterator[tuple[int, int, bytes]]:
-        following: int | None = 0
-        while following is not None:
-            at = following
+        """Yield topic, time and data of every row; rows are listed as far as that goes."""
+        at, failed = 0, 0
+        while failed < _LONGEST_HOLE:
+            query, limit = (_SINGLE, 1) if failed else (_LIST, None)
+            found = 0
             try:
-                for number, *row in self._connection.execute(_ROW, (at,)):
-                    at = number + 1
-                    if _is_row(row):
-                        yield row[0], row[1], row[2]
-                return
+                rows = self._connection.execute(query, (at,))
+                for number, topic, time_ns, data in itertools.islice(rows, limit):
+                    if number < at:
+                        raise sqlite3.DatabaseError("rows are not in order")
+                    at, found = number + 1, found + 1
+                    if _is_row(topic, time_ns, data):
+                        yield topic, time_ns, data
+                if not failed:
+                    return
             except sqlite3.Error:
-                self._damage.note("damaged or missing rows", at)
-            following = self._behind_hole(at)
-            end = at + _LONGEST_HOLE if following is None else following
-            yield from self._singles(at, min(end, at + _LONGEST_HOLE), following is None)
-
-    def _behind_hole(self, at: int) -> int | None:
-        """The first number from which on rows can be listed again; None if there is none."""
-        step = 1
-        while not self._readable(at + step):
-            step *= 2
-            if step > _FARTHEST:
-                return None
-        low, high = at + step // 2, at + step
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._readable(middle):
-                high = middle
+                if not failed:
+                    self._damage.note("damaged or missing rows", at)
+            if found:
+                failed = 0
             else:
-                low = middle
-        return high
-
-    def _readable(self, number: int) -> bool:
-        try:
-            found = self._connection.execute(_KEY, (number,)).fetchone()
-            if found is not None:
-                self._connection.execute(_SINGLE, (found[0],)).fetchone()
-        except sqlite3.Error:
-            return False
-        return True
-
-    def _singles(self, start: int, end: int, to_the_end: bool) -> Iterator[tuple]:
-        """Rows of a hole that can be read alone; ``to_the_end``: give up after many failures."""
-        failed = 0
-        for number in range(start, end):
-            try:
-                found = self._connection.execute(_SINGLE, (number,)).fetchone()
-            except sqlite3.Error:
-                found = None
-            failed = 0 if found else failed + 1
-            if found and _is_row(found[1:]):
-                yield found[1], found[2], found[3]
-            if to_the_end and failed > 4096:
-                return
+                at, failed = at + 1, failed + 1
 
 
-def _is_row(row: list | tuple) -> bool:
-    topic, time_ns, data = row
+def _is_row(topic: object, time_ns: object, data: object) -> bool:
     return isinstance(topic, int) and isinstance(time_ns, int) and isinstance(data, bytes)

@@ -56,16 +56,17 @@ class Bag(Closing):
         except BaseException:
             self._stack.close()
             raise
-        self._parts = sorted((p for p in self._parts if p.topics), key=lambda part: part.start_ns)
-        if not self._parts:
+        self._parts.sort(key=lambda part: part.start_ns)
+        filled = [part for part in self._parts if part.topics]
+        if not filled:
             self._stack.close()
             reasons = "; ".join(self.losses()) or "it holds no messages"
             raise BagError(
                 f"nothing in bag '{self.path}' can be read ({reasons}): copy it from the recorder "
                 "again, or record it anew"
             )
-        self.is_ros1 = self._parts[0].is_ros1
-        self.start_ns = self._parts[0].start_ns
+        self.is_ros1 = filled[0].is_ros1
+        self.start_ns = filled[0].start_ns
         self.topics: dict[str, Topic] = {}
         for part in self._parts:
             for name, topic in part.topics.items():

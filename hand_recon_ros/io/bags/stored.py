@@ -35,7 +35,7 @@ class Topic:
 
 @dataclass
 class Damage:
-    """Notes of what is damaged in one file; the same place is noted once, however often read.
+    """Notes of what is damaged in one file; the same place counts once, however often read.
 
     Attributes:
         file: name of the file.
@@ -45,14 +45,12 @@ class Damage:
     _places: dict[str, set[int]] = field(default_factory=dict)
 
     def note(self, what: str, place: int = 0) -> None:
-        """Note damage: ``what`` in words, and the byte or row where it lies."""
+        """Note damage: ``what`` in words, and what tells places of the same damage apart."""
         self._places.setdefault(what, set()).add(place)
 
     def lines(self) -> list[str]:
         """One line for each kind of damage."""
-        found = []
-        for what, places in self._places.items():
-            times = f", {len(places)} times" if len(places) > 1 else ""
-            place = f" (at {min(places)}{times})" if places != {0} else ""
-            found.append(f"{self.file}: {what}{place}")
-        return found
+        return [
+            f"{self.file}: {what}" + (f" ({len(places)} places)" if len(places) > 1 else "")
+            for what, places in self._places.items()
+        ]
