@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -68,7 +69,8 @@ class Evaluation:
         summary: the run's numbers by metric name (see ``metrics``).
         metrics: their definitions, in the order in which they are shown.
         curves: by name.
-        per_joint_mm: (21,) root-relative error of each joint; None without 3D truth.
+        per_joint_mm: (21,) root-relative error of each joint, NaN where never labelled; None
+            without 3D truth.
         frames: in order; comparisons resample them.
         latencies_ms: of each frame, empty where not measured.
         published: rows of papers: (method, {metric name: value}, source).
@@ -86,8 +88,11 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON data."""
-        return asdict(self)
+        """As plain JSON data; what is NaN becomes null."""
+        data = asdict(self)
+        if self.per_joint_mm is not None:
+            data["per_joint_mm"] = [None if math.isnan(x) else x for x in self.per_joint_mm]
+        return data
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Evaluation:
@@ -102,7 +107,7 @@ class Evaluation:
                 summary=dict(data["summary"]),
                 metrics=tuple(Metric(**metric) for metric in data["metrics"]),
                 curves={name: _curve(curve) for name, curve in data["curves"].items()},
-                per_joint_mm=None if data["per_joint_mm"] is None else tuple(data["per_joint_mm"]),
+                per_joint_mm=_per_joint(data["per_joint_mm"]),
                 frames=tuple(FrameNumbers(**frame) for frame in data["frames"]),
                 latencies_ms=tuple(data["latencies_ms"]),
                 published=tuple((m, dict(v), s) for m, v, s in data["published"]),
@@ -110,6 +115,10 @@ class Evaluation:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an evaluation: {error!r}") from None
+
+
+def _per_joint(data: list[float | None] | None) -> tuple[float, ...] | None:
+    return None if data is None else tuple(math.nan if x is None else x for x in data)
 
 
 def _curve(data: dict[str, Any]) -> Curve:
