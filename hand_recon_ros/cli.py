@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from hand_recon_ros.commands import reconstruct, synthesize, train
+from hand_recon_ros.commands import bag, make_bag, reconstruct, synthesize, train
 from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
 
-COMMANDS = (reconstruct, synthesize, train)
+COMMANDS = (reconstruct, bag, make_bag, synthesize, train)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

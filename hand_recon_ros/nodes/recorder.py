@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -24,6 +23,7 @@ from hand_recon_ros.camera import Camera
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import HandArray
+from hand_recon_ros.nodes.node_bag import NodeBag
 from hand_recon_ros.rotations import quaternion_to_matrix
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Hand, HandFrame, ManoParameters
@@ -62,7 +62,7 @@ class Recorder(Closing):
             node_name: whose private topics to record.
 
         Raises:
-            WriterError: the bag's folder exists.
+            FileExistsError: the bag's folder exists.
         """
         self.hands: list[Received] = []
         self._hands_topic = f"/{node_name}/hands"
@@ -73,7 +73,7 @@ class Recorder(Closing):
                 "/tf": TFMessage,
                 "/diagnostics": DiagnosticArray,
             }
-        self._bag = None if bag is None else _Bag(bag, topics)
+        self._bag = None if bag is None else NodeBag(bag, topics)
         self.node = Node("recorder", context=context)
         for topic, kind in topics.items():
             self.node.create_subscription(kind, topic, self._taker(topic), _QOS, raw=True)
@@ -110,37 +110,6 @@ class Recorder(Closing):
         with contextlib.suppress(ExternalShutdownException):
             while not self._closed.is_set():
                 self._executor.spin_once(timeout_sec=0.1)
-
-
-class _Bag:
-    """A rosbag2 MCAP with the serialised messages as they came."""
-
-    def __init__(self, folder: Path, topics: dict[str, type]) -> None:
-        from rosbags.rosbag2 import StoragePlugin, Writer
-        from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-
-        types = get_typestore(Stores.ROS2_JAZZY)
-        definitions = Path(get_package_share_directory("hand_recon_ros")) / "msg"
-        for name in ("Point2D", "ManoParameters", "Hand", "HandArray"):
-            text = (definitions / f"{name}.msg").read_text()
-            types.register(get_types_from_msg(text, f"hand_recon_ros/msg/{name}"))
-        self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
-        self._writer.open()
-        self._connections = {
-            topic: self._writer.add_connection(topic, _type_name(kind), typestore=types)
-            for topic, kind in topics.items()
-        }
-
-    def write(self, topic: str, receipt_ns: int, data: bytes) -> None:
-        self._writer.write(self._connections[topic], receipt_ns, data)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def _type_name(kind: type) -> str:
-    package, folder = kind.__module__.split(".")[:2]
-    return f"{package}/{folder}/{kind.__name__}"
 
 
 def hand_frame(received: Received, camera: Camera, index: int, source: str) -> HandFrame:

@@ -7,8 +7,11 @@ from array import array
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hand_recon_ros.camera import DEFAULT_HFOV_DEG, Camera
 from hand_recon_ros.io.bags.messages import InfosByStamp, Unpacker
@@ -31,6 +34,8 @@ from hand_recon_ros.types import Frame
 
 _NS = 1_000_000_000
 _LONGEST_S = 1e9
+_RATE_IMAGES = 10
+_DEFAULT_FPS = Fraction(30)
 _INFO_PATIENCE = 8
 """So many images wait for the camera_info of the first of them, which may be recorded later."""
 
@@ -87,7 +92,7 @@ class BagSource(FrameSource):
             self.bag.close()
             raise
         whole = self._options.start_s is None and self._options.end_s is None
-        super().__init__(str(path), None, self.image.count if whole else None)
+        super().__init__(str(path), self._rate(), self.image.count if whole else None)
         self._headers: dict[int, tuple[int, str]] = {}
         self._recorded_ns = array("q")
         self._is_compressed = self.image.type == COMPRESSED
@@ -188,6 +193,15 @@ class BagSource(FrameSource):
             infos.add(self._unpacker.unpack(stored.data, CAMERA_INFO))
         except ValueError as error:
             notes.report("info", f"{stored.topic}: unreadable message: {error}")
+
+    def _rate(self) -> Fraction:
+        """Nominal frame rate, by the recording times of the first images."""
+        images = itertools.islice(self.bag.messages((self.image.name,)), _RATE_IMAGES)
+        steps = np.diff([stored.time_ns for stored in images])
+        usual = float(np.median(steps)) if steps.size else 0.0
+        if not 1e-3 * _NS <= usual <= 10 * _NS:
+            return _DEFAULT_FPS
+        return Fraction(_NS / usual).limit_denominator(1001)
 
     def _span_ns(self) -> tuple[int | None, int | None]:
         start_s, end_s = self._span_s
