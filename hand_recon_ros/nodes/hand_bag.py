@@ -45,7 +45,7 @@ class HandBag(Closing):
         FileExistsError: something else than an older bag lies there.
     """
 
-    files = (BAG,)
+    files: tuple[str, ...] = (BAG,)
 
     def __init__(
         self,
