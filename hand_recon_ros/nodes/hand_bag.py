@@ -13,12 +13,13 @@ from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
+from hand_recon_ros.io.bags.padding import Padding
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.nodes.convert import hand_array_message, transforms
 from hand_recon_ros.nodes.image_source import header_message
 from hand_recon_ros.nodes.markers import MarkerBuilder
-from hand_recon_ros.nodes.node_bag import NodeBag
+from hand_recon_ros.nodes.node_bag import NodeBag, type_name
 from hand_recon_ros.nodes.outputs import image_message, without_hands
 from hand_recon_ros.nodes.parameters import MarkerConfig
 from hand_recon_ros.pipeline import HandReconstructor, unmirrored
@@ -64,7 +65,9 @@ class HandBag(Closing):
         self._faces = {side: chain.faces(side) for side in SIDES}
         self._markers = MarkerBuilder(MarkerConfig())
         self._overlay = Overlay(chain.models, chain.config.render) if overlay else None
+        self._topics = _topics(overlay)
         self._bag: NodeBag | None = None
+        self._padding: Padding | None = None
 
     def write(self, frame: Frame, result: HandFrame) -> None:
         """Append the messages of one frame."""
@@ -72,7 +75,8 @@ class HandBag(Closing):
         header = header_message(stamp_ns, frame_id)
         if self._bag is None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._bag = NodeBag(self._folder, _topics(self._overlay is not None))
+            self._bag = NodeBag(self._folder, self._topics)
+            self._padding = Padding(self._bag.types)
         put = self._put(stamp_ns)
         put(f"{NODE}/hands", hand_array_message(result, header, **self._without_hands))
         if result.hands and frame_id:
@@ -94,9 +98,15 @@ class HandBag(Closing):
             self._bag.close()
 
     def _put(self, stamp_ns: int) -> Callable[[str, Any], None]:
-        bag = self._bag
+        bag, padding = self._bag, self._padding
         assert bag is not None
-        return lambda topic, message: bag.write(topic, stamp_ns, serialize_message(message))
+        assert padding is not None
+
+        def put(topic: str, message: Any) -> None:
+            kind = type_name(self._topics[topic])
+            bag.write(topic, stamp_ns, padding.zeroed(serialize_message(message), kind))
+
+        return put
 
 
 def _topics(overlay: bool) -> dict[str, type]:

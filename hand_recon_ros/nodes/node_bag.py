@@ -24,10 +24,11 @@ class NodeBag(BagWriter):
         """Create the bag."""
         share = Path(get_package_share_directory("hand_recon_ros")) / "msg"
         own = {f"hand_recon_ros/msg/{n}": (share / f"{n}.msg").read_text() for n in _OWN_MESSAGES}
-        names = {topic: _type_name(kind) for topic, kind in topics.items()}
+        names = {topic: type_name(kind) for topic, kind in topics.items()}
         super().__init__(folder, names, definitions=own)
 
 
-def _type_name(kind: type) -> str:
+def type_name(kind: type) -> str:
+    """Name of a message class, as "sensor_msgs/msg/Image"."""
     package, folder = kind.__module__.split(".")[:2]
     return f"{package}/{folder}/{kind.__name__}"
