@@ -1,21 +1,30 @@
-"""Records the node's topics into a rosbag2 MCAP, and keeps the hands for figures."""
+"""Records the node's topics into a rosbag2 MCAP, and keeps the hands for figures.
+
+python -m hand_recon_ros.nodes.recorder BAG
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import signal
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
+from rclpy.utilities import remove_ros_args
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
@@ -53,18 +62,27 @@ class Recorder(Closing):
         hands: all ``HandArray`` so far.
     """
 
-    def __init__(self, context: Context, bag: Path | None, node_name: str = "hand_recon_node"):
+    def __init__(
+        self,
+        context: Context,
+        bag: Path | None,
+        node_name: str = "hand_recon_node",
+        *,
+        keep: bool = True,
+    ) -> None:
         """Subscribe.
 
         Args:
             context: rclpy context.
             bag: folder of the bag to write (must not exist); None = only keep the hands.
             node_name: whose private topics to record.
+            keep: collect ``hands`` (False where nobody asks, for long recordings).
 
         Raises:
             FileExistsError: the bag's folder exists.
         """
         self.hands: list[Received] = []
+        self._keep = keep
         self._hands_topic = f"/{node_name}/hands"
         topics: dict[str, type] = {self._hands_topic: HandArray}
         if bag is not None:
@@ -93,7 +111,7 @@ class Recorder(Closing):
             self._bag.close()
 
     def _taker(self, topic: str) -> Any:
-        is_hands = topic == self._hands_topic
+        is_hands = topic == self._hands_topic and self._keep
 
         def take(data: bytes) -> None:
             receipt_ns = time.time_ns()
@@ -149,3 +167,31 @@ def _hand(msg: HandMsg, scale_source: Any) -> Hand:
         wrist_covariance=np.array(msg.wrist_covariance).reshape(6, 6),
         scale_source=scale_source,
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record until interrupted. 0 = done, 2 = the bag cannot be written."""
+    arguments = [*(sys.argv[1:] if arguments is None else arguments)]
+    parser = argparse.ArgumentParser(description="Record what hand_recon_node publishes.")
+    parser.add_argument("bag", type=Path, help="folder to make")
+    parser.add_argument("--node", default="hand_recon_node", help="name of the node")
+    options = parser.parse_args(remove_ros_args(["recorder", *arguments])[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context = Context()
+    no_handlers = rclpy.SignalHandlerOptions.NO  # the bag must be finished before ROS goes down
+    rclpy.init(args=arguments, context=context, signal_handler_options=no_handlers)
+    try:
+        with Recorder(context, options.bag, options.node, keep=False):
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+    except (OSError, ImportError) as error:
+        print(f"recorder: {error}", file=sys.stderr)
+        return 2
+    finally:
+        rclpy.try_shutdown(context=context)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -42,6 +42,10 @@ class Unpacker:
             return SimpleNamespace(**fields)
         return message
 
+    def as_ros2(self, data: bytes, kind: str) -> bytes:
+        """Return the bytes of a message as ROS 2 has them."""
+        return bytes(self._types.ros1_to_cdr(data, kind)) if self._is_ros1 else data
+
 
 class InfosByStamp:
     """The camera_info that holds at a time: the newest that is not younger, else the first."""

@@ -166,7 +166,7 @@ class BagSource(FrameSource):
                 self._add_info(infos, stored, notes)
                 break
         waiting: deque[tuple[int, Any]] = deque()
-        for stored in self.bag.messages(names, *self._span_ns()):
+        for stored in self.bag.messages(names, *self.span_ns()):
             if stored.topic != self.image.name:
                 self._add_info(infos, stored, notes)
             else:
@@ -203,7 +203,8 @@ class BagSource(FrameSource):
             return _DEFAULT_FPS
         return Fraction(_NS / usual).limit_denominator(1001)
 
-    def _span_ns(self) -> tuple[int | None, int | None]:
+    def span_ns(self) -> tuple[int | None, int | None]:
+        """Recording times between which the bag is read, ns; None = without bound."""
         start_s, end_s = self._span_s
         begin = self.bag.start_ns
         return (
