@@ -16,6 +16,18 @@ _LIST = "SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED WHERE id
 _SINGLE = "SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED WHERE id = ?"
 
 
+def check_size(path: Path) -> None:
+    """Compare the file's size with that of its pages: SQLite reads a cut page as if it were whole.
+
+    Raises:
+        ValueError: the last page is not all there.
+    """
+    with path.open("rb") as file:
+        page = int.from_bytes(file.read(18)[16:], "big")
+    if path.stat().st_size % (65536 if page == 1 else page):
+        raise ValueError("its last page is cut off")
+
+
 class SqliteSalvage(Closing):
     """Reads the rows that SQLite still finds by their number.
 

@@ -15,7 +15,7 @@ import yaml
 from hand_recon_ros.io.bags.inflate import inflate_file, unwrap_message
 from hand_recon_ros.io.bags.mcap import McapSalvage, check_summary
 from hand_recon_ros.io.bags.rosbag1 import Rosbag1Salvage
-from hand_recon_ros.io.bags.sqlite import SqliteSalvage
+from hand_recon_ros.io.bags.sqlite import SqliteSalvage, check_size
 from hand_recon_ros.io.bags.stored import BagError, Damage, Stored, Topic
 from hand_recon_ros.io.closing import Closing
 
@@ -25,6 +25,8 @@ _SALVAGES: dict[str, type[Salvage]] = {
     ".db3": SqliteSalvage,
     ".bag": Rosbag1Salvage,
 }
+_CHECKS = {".mcap": check_summary, ".db3": check_size}
+"""Damage that rosbags does not notice."""
 _COMPRESSED = (".zstd", ".zst")
 _METADATA = "metadata.yaml"
 _KINDS = "a rosbag2 folder, .mcap, .db3 (each also with .zstd) or a ROS 1 .bag"
@@ -211,8 +213,8 @@ class _Part(Closing):
         reader: Any = (rosbag1 if self.is_ros1 else rosbag2).Reader(self._path)
         reader.open()
         try:
-            if self._kind == ".mcap":
-                check_summary(self._path)
+            if self._kind in _CHECKS:
+                _CHECKS[self._kind](self._path)
             for name, info in reader.topics.items():
                 self.topics[name] = Topic(name, info.connections[0].msgtype, info.msgcount)
             self.start_ns = reader.start_time
