@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import importlib
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,11 +13,9 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def _zstd() -> Any:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd  # comes with rosbags
-    return zstd
+    """The standard library's module (from Python 3.14 on), or the same as a package."""
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return importlib.import_module(name)
 
 
 def _decompressor(compression: str) -> Any:
