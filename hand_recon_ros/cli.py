@@ -11,10 +11,19 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from hand_recon_ros.commands import bag, make_bag, reconstruct, synthesize, train
+from hand_recon_ros.commands import (
+    bag,
+    compare,
+    evaluate,
+    features,
+    make_bag,
+    reconstruct,
+    synthesize,
+    train,
+)
 from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
 
-COMMANDS = (reconstruct, bag, make_bag, synthesize, train)
+COMMANDS = (reconstruct, bag, make_bag, evaluate, compare, features, synthesize, train)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -259,6 +259,10 @@ class Config:
 
     Attributes:
         device: where torch models run.
+        regressor: what reads 3D off the image. The published network of ``acr_official`` is
+            detector, key points and regressor in one and stands in for ``detector.front_end``;
+            no part of it runs without the others, so it is no further choice there.
+        acr_checkpoint, acr_centre_threshold: of that network.
     """
 
     device: str = option_field(
@@ -266,12 +270,38 @@ class Config:
         "Where torch models run: auto = CUDA if there is one.",
         choices=("auto", "cpu", "cuda"),
     )
+    regressor: str = option_field(
+        "auto",
+        "What reads 3D off the image: auto = what belongs to detector.front_end; acr_official = "
+        "the published ACR network, which finds hands, key points and 3D by itself, without "
+        "detector.front_end, and needs acr_checkpoint.",
+        choices=("auto", "acr_official"),
+    )
+    acr_checkpoint: str = option_field(
+        "",
+        "Your file of the published ACR weights (wild.pkl), for regressor acr_official; it does "
+        "not come with the package.",
+    )
+    acr_centre_threshold: float = option_field(
+        0.35,
+        "A hand counts where the published ACR network's map of hand centres is above it.",
+        low=0.0,
+        high=1.0,
+    )
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together now, not at the first hand."""
+        if self.regressor == "acr_official" and not self.acr_checkpoint:
+            raise ConfigError(
+                "option 'regressor' is acr_official; it needs 'acr_checkpoint', the path of the "
+                "published ACR weights (wild.pkl)"
+            )
 
 
 @dataclass(frozen=True)

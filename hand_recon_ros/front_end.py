@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.config import Config, DetectorConfig
+from hand_recon_ros.mano.data import EMBEDDED
+from hand_recon_ros.skeleton import Side
 from hand_recon_ros.stages import Detector, KeypointEstimator, Regressor
+
+if TYPE_CHECKING:
+    from hand_recon_ros.mano.data import HandModelData
+
+_APPROXIMATE: Final = (
+    "regressor acr_official tells parameters of MANO, but the embedded hand ({} side) is another "
+    "model: the geometry is approximate. Set model.right_path and model.left_path to your MANO "
+    "files (https://mano.is.tue.mpg.de)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """The image side of the chain. ``regressor`` is None where key points bring their own 3D."""
+    """The image side of the chain.
+
+    Attributes:
+        detector, estimator: what finds hands and their key points.
+        regressor: None where key points bring their own 3D.
+        warnings: what a user should be told once.
+    """
 
     detector: Detector
     estimator: KeypointEstimator
     regressor: Regressor | None = None
+    warnings: tuple[str, ...] = ()
 
     def reset(self) -> None:
         """Forget earlier frames in every stage."""
@@ -30,6 +50,25 @@ class FrontEnd:
         """Each stage once, also where one fills two slots."""
         stages = (self.detector, self.estimator, self.regressor)
         return list({id(stage): stage for stage in stages if stage is not None}.values())
+
+
+def configured_front_end(
+    config: Config, models: Mapping[Side, HandModelData], static: bool, device: str = "cpu"
+) -> FrontEnd:
+    """The front end that ``config.regressor`` and ``config.detector`` name.
+
+    Args:
+        config: all options.
+        models: the hand model of each side, for networks that tell its parameters.
+        static: frames are independent photographs.
+        device: "cpu" or "cuda", for torch models.
+
+    Raises:
+        FrontEndError, WeightsError: see ``build_front_end``.
+    """
+    if config.regressor == "acr_official":
+        return _official_acr(config, models, device)
+    return build_front_end(config.detector, static, device)
 
 
 def build_front_end(config: DetectorConfig, static: bool, device: str = "cpu") -> FrontEnd:
@@ -54,3 +93,19 @@ def build_front_end(config: DetectorConfig, static: bool, device: str = "cpu") -
 
     stage = MediaPipeHands(config, static=static)
     return FrontEnd(detector=stage, estimator=stage)
+
+
+def _official_acr(config: Config, models: Mapping[Side, HandModelData], device: str) -> FrontEnd:
+    from hand_recon_ros.acr_official.checkpoint import load_official_acr
+    from hand_recon_ros.detection.official import OfficialAcrHands, compiled_reader
+
+    network = load_official_acr(config.acr_checkpoint)
+    stage = OfficialAcrHands(
+        compiled_reader(network, device, config.detector.threads),
+        models,
+        config.detector.max_hands,
+        config.acr_centre_threshold,
+    )
+    embedded = [side for side, model in models.items() if model.name == EMBEDDED]
+    warnings = (_APPROXIMATE.format(" and ".join(embedded)),) if embedded else ()
+    return FrontEnd(detector=stage, estimator=stage, warnings=warnings)

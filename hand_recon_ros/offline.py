@@ -129,7 +129,7 @@ def reconstruct(
         reconstructor = stack.enter_context(closing(HandReconstructor(config, static=static)))
         for warning in reconstructor.warnings:
             _log.warning(warning)
-        run = _Run(source, reconstructor, stack.enter_context(_stop_on_interrupt()))
+        run = _Run(source, reconstructor, stack.enter_context(stop_on_interrupt()))
         _make_folder(output)
         makers = [*sinks]
         if save_video or save_images:
@@ -258,7 +258,7 @@ def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
+def stop_on_interrupt() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C or SIGTERM into a request; the second one acts as usual."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

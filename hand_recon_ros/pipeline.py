@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.config import Config
 from hand_recon_ros.device import resolve_device
-from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.front_end import FrontEnd, configured_front_end
 from hand_recon_ros.mano.factory import load_hand_models
 from hand_recon_ros.mano.fit import ManoFitter, fittable
 from hand_recon_ros.mano.joints import hand_joints
@@ -65,7 +65,10 @@ class HandReconstructor:
         self.device, warning = resolve_device(self.config.device)
         self.warnings = [warning] if warning else []
         self.models = load_hand_models(self.config.model)
-        self.front_end = front_end or build_front_end(self.config.detector, static, self.device)
+        self.front_end = front_end or configured_front_end(
+            self.config, self.models, static, self.device
+        )
+        self.warnings += self.front_end.warnings
         self._meshes = {s: HandModel(m).to(self.device) for s, m in self.models.items()}
         self._skeletons = {s: HandSkeleton.of(m) for s, m in self.models.items()}
         self._fitter = ManoFitter(self.models, self.config.fit)

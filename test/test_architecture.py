@@ -143,7 +143,7 @@ def test_no_import_circles() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_optional_packages_are_imported_where_they_are_used(module: str) -> None:
-    optional = {"mediapipe", "rosbags", "moderngl", "matplotlib", "smplx"}
+    optional = {"mediapipe", "rosbags", "moderngl", "matplotlib", "pyarrow", "smplx"}
     eager = {name.split(".")[0] for name in imports_of(module, lazy=False)}
     assert not eager & optional
 

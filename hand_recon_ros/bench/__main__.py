@@ -38,6 +38,12 @@ def _chain(options: Options) -> list[Row]:
     return bench_chain(options.data / "video" / "right_hand_fingers_720p30.mp4")
 
 
+def _official(options: Options) -> list[Row]:
+    from hand_recon_ros.bench.official import bench_official
+
+    return bench_official()
+
+
 def _overlay(options: Options) -> list[Row]:
     from hand_recon_ros.bench.overlay import bench_overlay
 
@@ -62,6 +68,7 @@ BENCHES: dict[str, Callable[[Options], list[Row]]] = {
     "filters": _filters,
     "video": _video,
     "chain": _chain,
+    "official": _official,
     "overlay": _overlay,
     "synthesis": _synthesis,
     "real": _real,

@@ -193,13 +193,14 @@ def _sizes(networks: LearnedNetworks) -> list[Row]:
             Row(
                 f"chain: {name}",
                 f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters, "
-                f"{_multiplications(module, args) / 1e6:.0f} M multiply-adds",
+                f"{multiply_adds(module, args) / 1e6:.0f} M multiply-adds",
             )
             for name, (module, args) in inputs.items()
         ]
 
 
-def _multiplications(module: Any, args: tuple[Any, ...]) -> float:
+def multiply_adds(module: Any, args: tuple[Any, ...]) -> float:
+    """Multiplications, each with its addition, of one run of a torch module."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:

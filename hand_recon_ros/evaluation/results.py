@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -69,8 +70,7 @@ class Evaluation:
         summary: the run's numbers by metric name (see ``metrics``).
         metrics: their definitions, in the order in which they are shown.
         curves: by name.
-        per_joint_mm: (21,) root-relative error of each joint, NaN where never labelled; None
-            without 3D truth.
+        per_joint_mm: (21,) root-relative error of each joint; None without 3D truth.
         frames: in order; comparisons resample them.
         latencies_ms: of each frame, empty where not measured.
         published: rows of papers: (method, {metric name: value}, source).
@@ -88,15 +88,13 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON data; what is NaN becomes null."""
-        data = asdict(self)
-        if self.per_joint_mm is not None:
-            data["per_joint_mm"] = [None if math.isnan(x) else x for x in self.per_joint_mm]
+        """As plain JSON data; what is not finite becomes None."""
+        data: dict[str, Any] = _finite(asdict(self))
         return data
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Evaluation:
-        """The inverse of ``to_json``.
+        """The inverse of ``to_json``; None becomes NaN.
 
         Raises:
             ValueError: a field is missing or unknown; the message names it.
@@ -104,22 +102,44 @@ class Evaluation:
         try:
             return Evaluation(
                 title=data["title"],
-                summary=dict(data["summary"]),
+                summary=_by_name(data["summary"]),
                 metrics=tuple(Metric(**metric) for metric in data["metrics"]),
                 curves={name: _curve(curve) for name, curve in data["curves"].items()},
-                per_joint_mm=_per_joint(data["per_joint_mm"]),
-                frames=tuple(FrameNumbers(**frame) for frame in data["frames"]),
-                latencies_ms=tuple(data["latencies_ms"]),
-                published=tuple((m, dict(v), s) for m, v, s in data["published"]),
+                per_joint_mm=None if data["per_joint_mm"] is None else _row(data["per_joint_mm"]),
+                frames=tuple(_frame(frame) for frame in data["frames"]),
+                latencies_ms=_row(data["latencies_ms"]),
+                published=tuple((m, _by_name(v), s) for m, v, s in data["published"]),
                 notes=tuple(data["notes"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an evaluation: {error!r}") from None
 
 
-def _per_joint(data: list[float | None] | None) -> tuple[float, ...] | None:
-    return None if data is None else tuple(math.nan if x is None else x for x in data)
-
-
 def _curve(data: dict[str, Any]) -> Curve:
-    return Curve(**{**data, "x": tuple(data["x"]), "y": tuple(data["y"])})
+    return Curve(**{**data, "x": _row(data["x"]), "y": _row(data["y"])})
+
+
+def _frame(data: dict[str, Any]) -> FrameNumbers:
+    stamp, values = _number(data["stamp"]), _by_name(data["values"])
+    return FrameNumbers(**{**data, "stamp": stamp, "values": values})
+
+
+def _finite(data: Any) -> Any:
+    """The same with None for numbers that JSON does not know, and lists for tuples."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _row(values: Iterable[float | None]) -> tuple[float, ...]:
+    return tuple(_number(value) for value in values)
+
+
+def _by_name(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: _number(value) for name, value in values.items()}

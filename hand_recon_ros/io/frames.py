@@ -225,7 +225,7 @@ class Images(FrameSource):
         """Yield the images that can be read."""
         index = 0
         for file in self._files:
-            image = _read_image(file)
+            image = read_image(file)
             if image is None:
                 self.skip(f"'{file}': not an image, or a damaged one")
                 continue
@@ -256,7 +256,8 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
 
 
-def _read_image(file: Path) -> NDArray[np.uint8] | None:
+def read_image(file: Path) -> NDArray[np.uint8] | None:
+    """(H, W, 3) RGB, upright; None where it cannot be read."""
     try:
         data = np.fromfile(file, dtype=np.uint8)
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None

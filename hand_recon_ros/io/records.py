@@ -33,11 +33,13 @@ class RecordWriter(Closing):
 
     Args:
         path: file to write; an old one is replaced.
+        append: go on at the end of an old one instead.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, append: bool = False) -> None:
         """Open the file."""
-        self._file = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 (closed below)
+        mode = "a" if append else "w"
+        self._file = open(path, mode, encoding="utf-8", buffering=1)  # noqa: SIM115 (closed below)
 
     def write(self, frame: HandFrame) -> None:
         """Append one frame."""

@@ -14,6 +14,8 @@ IntArray = NDArray[np.int64]
 NUM_VERTICES = 778
 NUM_FACES = 1538
 NUM_BETAS = 10
+EMBEDDED = "embedded"
+"""Name of the model that comes with the package."""
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 """Left and right are mirror images in x (facts A2.3)."""
 
@@ -25,7 +27,7 @@ class HandModelData:
     Rest frame of a right hand: fingers along -x, thumb side +z, back of the hand +y.
 
     Attributes:
-        name: "embedded", or the file name of the user's model.
+        name: ``EMBEDDED``, or the file name of the user's model.
         side: which hand the arrays describe.
         v_template: (778, 3).
         shapedirs: (778, 3, 10).

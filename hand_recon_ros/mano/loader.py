@@ -9,7 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from hand_recon_ros.mano.data import NUM_BETAS, NUM_FACES, NUM_VERTICES, FloatArray, HandModelData
+from hand_recon_ros.mano.data import (
+    EMBEDDED,
+    NUM_BETAS,
+    NUM_FACES,
+    NUM_VERTICES,
+    FloatArray,
+    HandModelData,
+)
 from hand_recon_ros.mano.pickles import ForbiddenError, dense, read_pickle
 from hand_recon_ros.skeleton import MANO_PARENTS, SIDES, Side, other_side
 
@@ -113,7 +120,7 @@ def _load_embedded(side: Side) -> HandModelData:
         stored = {key: file[key] for key in file.files}
     weights = stored["weights"].astype(np.float64)
     data = HandModelData(
-        name="embedded",
+        name=EMBEDDED,
         side="right",
         v_template=stored["v_template"] * MICROMETRE,
         shapedirs=stored["shapedirs"] * MICROMETRE,

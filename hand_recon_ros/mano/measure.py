@@ -44,7 +44,7 @@ def usable(keypoints: Keypoints) -> NDArray[np.bool_]:
 
 def fittable(keypoints: Keypoints, camera: Camera) -> bool:
     """Whether enough key points can be used (see ``MIN_KEYPOINTS`` and ``measure``)."""
-    valid, _, _ = _seen(camera, keypoints.points_px, keypoints.confidence)
+    valid, _, _ = seen_rays(camera, keypoints.points_px, keypoints.confidence)
     return int(np.count_nonzero(valid)) >= MIN_KEYPOINTS
 
 
@@ -61,7 +61,7 @@ def measure(
     """
     pixels = np.stack([r.keypoints.points_px for r in requests])[:, FROM_SKELETON]
     confidence = np.stack([r.keypoints.confidence for r in requests])[:, FROM_SKELETON]
-    valid, pixels, rays = _seen(camera, pixels, confidence)
+    valid, pixels, rays = seen_rays(camera, pixels, confidence)
     scale = _pixels_per_ray(camera, rays)
     weight = np.where(valid, np.minimum(confidence, 1.0), 0.0)
     for b, request in enumerate(requests):
@@ -94,10 +94,13 @@ def measure(
     )
 
 
-def _seen(
+def seen_rays(
     camera: Camera, pixels: Array, confidence: Array
 ) -> tuple[NDArray[np.bool_], Array, Array]:
-    """Which key points (..., 2) can be used, their pixels and rays; the centre for the others."""
+    """Which key points (..., 2) can be used, their pixels and rays; the centre for the others.
+
+    Usable are finite ones of some confidence that lie within what the lens can see.
+    """
     centre = np.array((camera.cx, camera.cy))
     valid = _usable(pixels, confidence)
     pixels = np.where(valid[..., None], pixels, centre)

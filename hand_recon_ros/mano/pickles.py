@@ -1,7 +1,7 @@
 """Read MANO's pickles without running what is in them.
 
 A pickle can call any function by name. ``RestrictedUnpickler`` knows a dozen harmless names (facts
-A2.1) and refuses all others before anything is called.
+A2.1) and refuses all others before anything is called; other kinds of files add their own to them.
 """
 
 from __future__ import annotations
@@ -15,45 +15,50 @@ import numpy as np
 
 
 class ForbiddenError(pickle.UnpicklingError):
-    """The pickle asks for something that no MANO file needs."""
+    """The pickle asks for something that no file of its kind needs."""
 
 
-class _Stub:
+class InertObject:
     """Stands for a foreign object: keeps its state, computes nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take anything and keep nothing."""
         self.state: dict[str, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
+        """Keep the state, out of reach of the object's own attributes."""
         if not isinstance(state, dict):
             raise ForbiddenError("it holds an object whose state is no dictionary")
         self.state = state
 
 
-class _Ch(_Stub):
+class _Ch(InertObject):
     """``chumpy.ch.Ch``: a plain array."""
 
 
-class _Select(_Stub):
+class _Select(InertObject):
     """``chumpy.reordering.Select``: chosen elements of an array, reshaped."""
 
 
-class _Sparse(_Stub):
+class _Sparse(InertObject):
     """A SciPy matrix, with the state that old and new releases write."""
 
 
-class _Function:
+class HarmlessFunction:
     """A permitted function; unlike a plain one, a pickle cannot set attributes on it."""
 
     __slots__ = ("_call",)
 
     def __init__(self, call: Callable[..., Any]) -> None:
+        """Wrap it."""
         self._call = call
 
     def __call__(self, *args: Any) -> Any:
+        """Call it."""
         return self._call(*args)
 
     def __setstate__(self, state: Any) -> None:
+        """Refuse."""
         raise ForbiddenError("it changes a function")
 
 
@@ -91,11 +96,11 @@ _ALLOWED: dict[tuple[str, str], Any] = {
         (f"numpy.{core}.multiarray", name): value
         for core in ("core", "_core")
         for name, value in (
-            ("_reconstruct", _Function(_reconstruct)),
-            ("scalar", _Function(_scalar)),
+            ("_reconstruct", HarmlessFunction(_reconstruct)),
+            ("scalar", HarmlessFunction(_scalar)),
         )
     },
-    ("_codecs", "encode"): _Function(_encode),
+    ("_codecs", "encode"): HarmlessFunction(_encode),
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("chumpy.ch", "Ch"): _Ch,
@@ -108,8 +113,19 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     },
     **{(module, "set"): set for module in ("builtins", "__builtin__")},
     **{(module, "object"): object for module in ("builtins", "__builtin__")},
-    **{(module, "_reconstructor"): _Function(_reconstructor) for module in ("copyreg", "copy_reg")},
+    **{
+        (module, "_reconstructor"): HarmlessFunction(_reconstructor)
+        for module in ("copyreg", "copy_reg")
+    },
 }
+
+
+def harmless(module: str, name: str) -> Any:
+    """What stands for a name in a pickle. Raises ``ForbiddenError`` where nothing may."""
+    try:
+        return _ALLOWED[module, name]
+    except KeyError:
+        raise ForbiddenError(f"it asks for {module}.{name}") from None
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -117,10 +133,7 @@ class RestrictedUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Give the harmless stand-in, or refuse the name."""
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise ForbiddenError(f"it asks for {module}.{name}") from None
+        return harmless(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
         """MANO files have no outside references."""

@@ -103,12 +103,12 @@ def _placed(problem: FitProblem, orientation: Array, pose: Array, betas: Array) 
         scale = np.clip(over / np.maximum(under, 1e-12), 0.5, 2.0)
     confidence = np.square(measured.whitening).sum(axis=(2, 3))
     position = np.stack(
-        [_position(*hand) for hand in zip(relative, measured.rays, confidence, strict=True)]
+        [placed_on_rays(*hand) for hand in zip(relative, measured.rays, confidence, strict=True)]
     )
     return HandStates(position, orientation, pose, betas, scale)
 
 
-def _position(relative: Array, rays: Array, weight: Array) -> Array:
+def placed_on_rays(relative: Array, rays: Array, weight: Array) -> Array:
     """Wrist position (3,) that best projects ``relative`` (21, 3) onto ``rays``, weighted.
 
     Linear in the position: x - u z = u dz - dx and y - v z = v dz - dy for every point.

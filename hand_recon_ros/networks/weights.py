@@ -7,7 +7,7 @@ files are listed in ``data/weights/manifest.json`` with their SHA-256.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,7 +133,7 @@ def _check_names(path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str,
             if tensors[name].shape != wanted[name].shape
         ],
     }
-    told = [f"{what}: {_listed(names)}" for what, names in problems.items() if names]
+    told = [f"{what}: {listed(names)}" for what, names in problems.items() if names]
     if told:
         raise WeightsError(
             f"weights '{path}' are not this network's; {'; '.join(told)}. They come from another "
@@ -141,6 +141,7 @@ def _check_names(path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str,
         )
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are, for an error's text."""
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
     return ", ".join(names[:_TOLD]) + more

@@ -17,6 +17,7 @@ from hand_recon_ros.mano.model import HandModel
 from hand_recon_ros.training.batch import SYNTHETIC, CropBatch
 from hand_recon_ros.training.calibrating import calibration_facts
 from hand_recon_ros.training.cpm_task import cpm_losses, half_size, label_weights
+from hand_recon_ros.training.int8_facts import int8_facts
 from hand_recon_ros.training.losses import (
     ActiveShape,
     cosine_loss,
@@ -165,7 +166,8 @@ class AcrTask:
             output = model(batch.image, batch.partner, batch.geometry)
             return output.cpm.beliefs[:, -1], output.acr
 
-        save_weights(model.cpm, folder / "cpm.safetensors", facts)
+        coarse = int8_facts(model.cpm, self._exams)
+        save_weights(model.cpm, folder / "cpm.safetensors", {**facts, **coarse})
         told = calibration_facts(run, judged)
         save_weights(model.acr, folder / "acr.safetensors", {**facts, **told})
 

@@ -46,7 +46,7 @@ class CompositorConfig:
 
     jitter: Jitter = field(default_factory=Jitter)
     strength: Strength = field(default_factory=Strength)
-    negative_share: float = 0.09
+    negative_share: float = 0.24
     soft_share: float = 0.2
     occluder_share: float = 0.1
     border_share: float = 0.08

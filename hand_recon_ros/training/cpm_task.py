@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits
 from hand_recon_ros.keypoints.beliefs import belief_maps, read_beliefs
 from hand_recon_ros.keypoints.network import Cpm, CpmOutput
 from hand_recon_ros.training.batch import CropBatch
+from hand_recon_ros.training.int8_facts import int8_facts
 from hand_recon_ros.training.losses import belief_loss
 from hand_recon_ros.training.scores import pixel_errors
 from hand_recon_ros.training.settings import TrainingConfig
@@ -82,7 +83,9 @@ class CpmTask:
         """Write ``cpm.safetensors``."""
         from hand_recon_ros.networks.weights import save_weights
 
-        save_weights(model, folder / "cpm.safetensors", facts)
+        assert isinstance(model, Cpm)
+        coarse = int8_facts(model, self._exams)
+        save_weights(model, folder / "cpm.safetensors", {**facts, **coarse})
 
 
 def cpm_losses(output: CpmOutput, batch: CropBatch, seen: int) -> dict[str, Tensor]:

@@ -1,0 +1,1 @@
+"""The official ACR network (CVPR 2023), for people who hold its weights: own implementation."""
