@@ -14,6 +14,7 @@ from pathlib import Path
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -74,8 +75,17 @@ class BagPlayer(Node):
     def publish(self, stored: Stored) -> None:
         """Publish a message with the time at which it was recorded."""
         self.tell_time(stored.time_ns)
-        data = self._unpacker.as_ros2(stored.data, self._kinds[stored.topic])
+        try:
+            data = self._unpacker.as_ros2(stored.data, self._kinds[stored.topic])
+        except ValueError as error:
+            self.get_logger().warning(f"{stored.topic}: left out, {error}")
+            return
         self._out[stored.topic].publish(data)
+
+    def wait_until_received(self, timeout_s: float = 2.0) -> None:
+        """Wait until reliable subscribers have everything: what is not sent ends with the node."""
+        for publisher in self._out.values():
+            publisher.wait_for_all_acked(Duration(seconds=timeout_s))
 
     def tell_time(self, time_ns: int) -> None:
         """Publish /clock."""
@@ -122,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 3
             while play(player, options.rate) and options.loop and player.context.ok():
                 pass
+            player.wait_until_received()
             for line in source.bag.losses():
                 player.get_logger().warning(f"damaged parts: {line}")
             return int(bool(source.bag.losses()))

@@ -24,7 +24,8 @@ class Unpacker:
         from rosbags.typesys import Stores, get_typestore
 
         self._is_ros1 = is_ros1
-        self._types = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_JAZZY)
+        self._ros2_types = get_typestore(Stores.ROS2_JAZZY)
+        self._types = get_typestore(Stores.ROS1_NOETIC) if is_ros1 else self._ros2_types
 
     def unpack(self, data: bytes, kind: str) -> Any:
         """Return a message.
@@ -43,8 +44,17 @@ class Unpacker:
         return message
 
     def as_ros2(self, data: bytes, kind: str) -> bytes:
-        """Return the bytes of a message as ROS 2 has them."""
-        return bytes(self._types.ros1_to_cdr(data, kind)) if self._is_ros1 else data
+        """Return the bytes of a message as ROS 2 has them.
+
+        Raises:
+            ValueError: the bytes are no such message.
+        """
+        if not self._is_ros1:
+            return data
+        try:
+            return bytes(self._ros2_types.ros1_to_cdr(data, kind))
+        except Exception as error:  # rosbags meets damage with errors of all kinds
+            raise ValueError(f"{len(data)} bytes are no {kind}: {error}") from None
 
 
 class InfosByStamp:
