@@ -12,17 +12,64 @@ from collections.abc import Sequence
 from types import FrameType
 
 from hand_recon_ros.commands import (
+from hand_recon_ros.commands import (
+    bag,
     bench,
     compare,
     evaluate,
     features,
+    make_bag,
     reconstruct,
     synthesize,
     train,
 )
 from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
 
-COMMANDS = (reconstruct, evaluate, compare, features, synthesize, train, bench)
+COMMANDS = (
+    reconstruct,
+    bag,
+    make_bag,
+    evaluate,
+    compare,
+    features,
+    synthesize,
+    train,
+    bench,
+)
+    compare,
+    evaluate,
+    features,
+    make_bag,
+    reconstruct,
+    synthesize,
+    train,
+)
+from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
+
+from hand_recon_ros.commands import (
+    bag,
+    bench,
+    compare,
+    evaluate,
+    features,
+    make_bag,
+    reconstruct,
+    synthesize,
+    train,
+)
+from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
+
+COMMANDS = (
+    reconstruct,
+    bag,
+    make_bag,
+    evaluate,
+    compare,
+    features,
+    synthesize,
+    train,
+    bench,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,11 +7,12 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -50,6 +51,8 @@ class Summary:
     skipped: int = 0
     interrupted: bool = False
     files: tuple[str, ...] = ()
+    latencies_ms: list[float] = field(default_factory=list)
+    """Time that the chain took for each frame."""
 
     def __str__(self) -> str:
         """The lines that the command prints at its end."""
@@ -65,33 +68,60 @@ class Summary:
         return "\n".join(lines)
 
 
+class Sink(Protocol):
+    """Takes results besides ``hands.jsonl``, in a thread of its own, in order.
+
+    Attributes:
+        files: names of what it writes into the results folder.
+    """
+
+    files: tuple[str, ...]
+
+    def write(self, frame: Frame, result: HandFrame) -> None:
+        """Take the next result."""
+
+    def close(self) -> None:
+        """Finish; no result follows."""
+
+
+MakeSink: TypeAlias = Callable[[HandReconstructor], Sink]
+
+
 def reconstruct(
     source: FrameSource,
     config: Config,
     output: Path,
     *,
     static: bool = False,
+    centred: bool | None = None,
+    timings: bool = True,
     save_video: bool = False,
     save_images: bool = False,
+    sinks: Sequence[MakeSink] = (),
 ) -> Summary:
     """Run every frame of the source through the chain.
 
-    Ctrl-C ends the run early and in order: all files are complete up to that frame. Recorded
-    video gets the centred Savitzky-Golay filter, a webcam the causal one.
+    Ctrl-C ends the run early and in order: all files are complete up to that frame.
 
     Args:
         source: where the frames come from.
         config: options of the chain.
         output: folder for the results; made if missing.
         static: every frame stands alone.
+        centred: smooth with the centred Savitzky-Golay filter, which also looks at later frames,
+            where the configuration asks for the causal one; None = for recordings.
+        timings: write how long each frame took; without, equal frames give equal bytes.
         save_video: also write the overlay as MP4.
         save_images: also write the overlay of each frame as JPEG.
+        sinks: further outputs, made once the models are loaded and the folder exists.
 
     Raises:
         SourceError: the source gives no frame.
         OSError: the folder cannot be written.
     """
-    centred = not static and not source.live and config.filter.smoothing == "savgol"
+    if centred is None:
+        centred = not source.live
+    centred &= not static and config.filter.smoothing == "savgol"
     if centred:
         config = replace(config, filter=replace(config.filter, smoothing="none"))
     summary = Summary(output)
@@ -101,12 +131,15 @@ def reconstruct(
             _log.warning(warning)
         run = _Run(source, reconstructor, stack.enter_context(stop_on_interrupt()))
         _make_folder(output)
-        pictures = _Pictures(stack, source, reconstructor, output, save_video, save_images)
+        makers = [*sinks]
+        if save_video or save_images:
+            makers.insert(0, _pictures(stack, source, output, save_video, save_images))
+        outputs = [make(reconstructor) for make in makers]
         beside = stack.enter_context(InBackground())
-        if pictures.files:
-            stack.callback(beside.submit, pictures.close)
+        for sink in outputs:
+            stack.callback(beside.submit, sink.close)
         records: RecordWriter | None = None
-        summary.files = (RECORDS_FILE, *pictures.files)
+        summary.files = (RECORDS_FILE, *(name for sink in outputs for name in sink.files))
         stack.enter_context(logging_redirect_tqdm())
         progress = stack.enter_context(tqdm(total=source.length, unit="frame"))
         started = time.perf_counter()
@@ -117,10 +150,11 @@ def reconstruct(
         for result in results:
             if records is None:  # not before: earlier results outlive a source that gives nothing
                 records = stack.enter_context(RecordWriter(output / RECORDS_FILE))
-            records.write(result)
+            records.write(result if timings else replace(result, timings_ms={}))
             frame = run.pending.popleft()
-            if pictures.files:
-                beside.submit(pictures.draw, frame, result)
+            for sink in outputs:
+                beside.submit(sink.write, frame, result)
+            summary.latencies_ms.append(result.timings_ms["total"])
             summary.frames += 1
             summary.frames_with_hands += bool(result.hands)
             summary.hands += len(result.hands)
@@ -149,6 +183,8 @@ class _Run:
         for frame in self._source:
             if self.stop.is_set():
                 return
+            if frame.index in self._source.restarts:
+                self._reconstructor.reset()
             try:
                 result = self._reconstructor.process(frame)
             except StampError as error:
@@ -156,6 +192,12 @@ class _Run:
                 continue
             self.pending.append(frame)
             yield result
+
+
+def _pictures(
+    stack: ExitStack, source: FrameSource, output: Path, video: bool, images: bool
+) -> MakeSink:
+    return lambda chain: _Pictures(stack, source, chain, output, video, images)
 
 
 class _Pictures:
@@ -185,7 +227,7 @@ class _Pictures:
             self._folder.mkdir(exist_ok=True)
             self.files += (IMAGES_FOLDER,)
 
-    def draw(self, frame: Frame, result: HandFrame) -> None:
+    def write(self, frame: Frame, result: HandFrame) -> None:
         if self._reconstructor.config.detector.mirrored:
             frame = unmirrored(frame)
         meshes = {hand.track_id: self._reconstructor.vertices(hand) for hand in result.hands}

@@ -71,7 +71,7 @@ def log_so3(R: ArrayLike) -> Array:
         q = matrix_to_quaternion(m)
     # else 4 w q does as well as q
     length = np.sqrt(np.einsum("...i,...i->...", q[..., :3], q[..., :3]))
-    angle = 2.0 * np.arctan2(length, q[..., 3])
+    angle = 2.0 * arctan2(length, q[..., 3])
     scale = np.divide(angle, length, out=np.full_like(length, 2.0), where=length > 1e-12)
     return np.asarray(q[..., :3] * scale[..., None])
 
@@ -156,3 +156,12 @@ def _sine_cosine(w: Array) -> tuple[Array, Array, Array]:
     half = 0.5 * np.sqrt(np.maximum(square, 1e-30))
     ratio = np.sin(half) / half  # by half angles nothing cancels
     return square, ratio * np.cos(half), 0.5 * ratio * ratio
+
+
+def arctan2(y: ArrayLike, x: ArrayLike) -> Array:
+    """``numpy.arctan2``, the same to the last bit wherever its arguments lie in memory.
+
+    For strided views numpy reckons with memory beyond their ends; if the result happens to lie
+    there, it takes another routine, whose last bit may differ (numpy 1.26, AVX-512).
+    """
+    return np.asarray(np.arctan2(np.asarray(y, order="C"), np.asarray(x, order="C")))

@@ -19,14 +19,13 @@ from hand_recon_ros.camera import Camera, CameraError
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.nodes.convert import (
-    camera_for_image,
-    camera_from_info,
     hand_array_message,
     pose_message,
     stamp_to_seconds,
     transforms,
 )
 from hand_recon_ros.skeleton import JOINT_NAMES, JOINT_PARENTS, MANO_JOINT_NAMES, MANO_PARENTS
+from hand_recon_ros.stream.camera_info import camera_for_image, camera_from_info
 from hand_recon_ros.types import Hand, HandFrame, ManoParameters
 
 K = [900.0, 0.0, 640.0, 0.0, 905.0, 360.0, 0.0, 0.0, 1.0]

@@ -14,13 +14,8 @@ pytest.importorskip("sensor_msgs", reason="needs ROS messages (make setup)")
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from hand_recon_ros.nodes.image_codec import (
-    SUPPORTED_ENCODINGS,
-    ImageError,
-    cv_bridge_works,
-    decode_compressed,
-    decode_image,
-)
+from hand_recon_ros.nodes.image_codec import cv_bridge_works, decode_image
+from hand_recon_ros.stream.codec import SUPPORTED_ENCODINGS, ImageError, decode_compressed
 
 BACKENDS = [
     "opencv",

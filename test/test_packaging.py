@@ -15,9 +15,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
+NOT_LOCKED = ("dex",)
+"""Extras that `make setup` does not install: large, and only for who has such a robot hand."""
 REQUIREMENTS = [
     *PROJECT["dependencies"],
-    *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
+    *(
+        text
+        for name, extra in PROJECT["optional-dependencies"].items()
+        if name not in NOT_LOCKED
+        for text in extra
+    ),
 ]
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
 MESSAGES = sorted(path.stem for path in (ROOT / "msg").glob("*.msg"))

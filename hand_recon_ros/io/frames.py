@@ -42,6 +42,7 @@ class FrameSource(Closing):
         length: number of frames, None where unknown (a webcam).
         skipped: what could not be read, one message each.
         live: frames come as they happen; nobody knows the next one.
+        restarts: indices of frames before which all earlier frames are to be forgotten.
     """
 
     live = False
@@ -52,6 +53,7 @@ class FrameSource(Closing):
         self.fps = fps
         self.length = length
         self.skipped: list[str] = []
+        self.restarts: set[int] = set()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.mano.kinematics import HandSkeleton
-from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.rotations import arctan2, exp_so3
 from hand_recon_ros.types import Array
 
 TWIST, SPREAD, BEND = 0, 1, 2
@@ -144,10 +144,10 @@ def rotations_of(axes: Array, angles: Array) -> Array:
 def _angles(turned: Array) -> Array:
     """Twist, spread and bend of rotations already told in anatomical axes."""
     angles = np.empty(turned.shape[:-1])
-    np.arctan2(turned[..., 2, 1], turned[..., 2, 2], out=angles[..., TWIST])
+    angles[..., TWIST] = arctan2(turned[..., 2, 1], turned[..., 2, 2])
     sine = np.minimum(np.maximum(turned[..., 2, 0], -_MAX_SPREAD), _MAX_SPREAD)
     np.negative(np.arcsin(sine, out=sine), out=angles[..., SPREAD])
-    np.arctan2(turned[..., 1, 0], turned[..., 0, 0], out=angles[..., BEND])
+    angles[..., BEND] = arctan2(turned[..., 1, 0], turned[..., 0, 0])
     return angles
 
 

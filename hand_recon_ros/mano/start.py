@@ -8,7 +8,7 @@ import numpy as np
 from hand_recon_ros.mano import priors
 from hand_recon_ros.mano.residuals import FitProblem
 from hand_recon_ros.mano.states import HandStates
-from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.rotations import arctan2, exp_so3
 from hand_recon_ros.types import Array
 
 PALM = np.array((0, 1, 4, 7, 10))
@@ -67,7 +67,7 @@ def pose_from_points(problem: FitProblem, rest: Array, orientation: Array, point
         length = np.maximum(np.sqrt(np.einsum("bfi,bfi->bf", back, back)), 1e-9)
         angles = np.zeros((count, 5, 3))
         angles[..., priors.SPREAD] = np.arcsin(np.clip(-back[..., 2] / length, -1, 1))
-        angles[..., priors.BEND] = np.arctan2(back[..., 1], back[..., 0])
+        angles[..., priors.BEND] = arctan2(back[..., 1], back[..., 0])
         angles = np.clip(angles, lower[:, level], upper[:, level])
         pose[:, :, level] = priors.rotations_of(axes[:, :, level], angles)
         parent = parent @ pose[:, :, level]

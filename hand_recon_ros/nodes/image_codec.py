@@ -6,61 +6,21 @@ import functools
 import importlib.util
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 
-RGB = NDArray[np.uint8]
+from hand_recon_ros.stream import codec
+from hand_recon_ros.stream.codec import RGB, SUPPORTED_ENCODINGS, Encoding, ImageError
+
 Backend = Literal["cv_bridge", "opencv"]
-
-
-class ImageError(ValueError):
-    """An image message cannot be read; the message names what is wrong and the remedy."""
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    """How an encoding is laid out, and OpenCV's conversion to RGB (None = it is RGB)."""
-
-    channels: int
-    code: int | None
-    depth: type[np.generic] = np.uint8
-    even_width: bool = False
-
-
-# ROS names a Bayer pattern by its first row's pixels (rggb = red first); OpenCV by the second and
-# third pixel of the second row, hence the opposite letters.
-_ENCODINGS: Final[dict[str, _Encoding]] = {
-    "rgb8": _Encoding(3, None),
-    "bgr8": _Encoding(3, cv2.COLOR_BGR2RGB),
-    "rgba8": _Encoding(4, cv2.COLOR_RGBA2RGB),
-    "bgra8": _Encoding(4, cv2.COLOR_BGRA2RGB),
-    "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
-    "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, depth=np.uint16),
-    "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY, even_width=True),
-    "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY, even_width=True),
-    "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2, even_width=True),
-    "yuyv": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2, even_width=True),
-    "bayer_rggb8": _Encoding(1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2RGB),
-    "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
-    "8UC3": _Encoding(3, cv2.COLOR_BGR2RGB),
-}
-SUPPORTED_ENCODINGS: Final = tuple(_ENCODINGS)
 _BRIDGED: Final = frozenset(SUPPORTED_ENCODINGS) - {"8UC1", "8UC3", "uyvy", "yuyv"}
 """What cv_bridge can turn into rgb8 (it knows no colour in 8UC*, and older ones no uyvy)."""
 
 
 def decode_image(msg: Image, backend: Backend | None = None) -> RGB:
-    """Return the image as (H, W, 3) uint8 RGB.
-
-    An rgb8 image is a view of ``msg.data``, with the row padding left out by its strides.
+    """Return the image as (H, W, 3) uint8 RGB, as ``codec.decode_image`` does.
 
     Args:
         msg: the message; 16 bit grey is scaled to 8 bits.
@@ -69,54 +29,13 @@ def decode_image(msg: Image, backend: Backend | None = None) -> RGB:
     Raises:
         ImageError: unknown encoding, impossible size or step, or too few bytes.
     """
-    encoding = _ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise ImageError(_unsupported(msg.encoding))
-    pixels = _pixels(msg, encoding)
     if backend is None:
         backend = "cv_bridge" if cv_bridge_works() else "opencv"
-    if backend == "cv_bridge" and msg.encoding in _BRIDGED and _is_packed(msg, encoding):
-        return _by_cv_bridge(msg)
-    if encoding.depth is np.uint16:
-        pixels = cv2.convertScaleAbs(pixels, alpha=255 / 65535)
-    if encoding.code is None:
-        return pixels
-    return np.asarray(cv2.cvtColor(pixels, encoding.code), dtype=np.uint8)
-
-
-def decode_compressed(msg: CompressedImage) -> RGB:
-    """Return a JPEG or PNG as (H, W, 3) uint8 RGB, in the sensor's orientation.
-
-    Raises:
-        ImageError: another format, or data that are damaged or cut off.
-    """
-    data = np.frombuffer(msg.data, dtype=np.uint8)
-    declared = msg.format.lower()
-    if "compresseddepth" in declared or not any(k in declared for k in ("jpeg", "jpg", "png")):
-        raise ImageError(
-            f"compressed image format '{msg.format}' is not supported: publish jpeg or png "
-            "(image_transport's 'compressed' plugin), or set image_transport to raw"
-        )
-    head, tail = data[:8].tobytes(), data[-1024:].tobytes()
-    if head.startswith(b"\xff\xd8\xff"):
-        complete = b"\xff\xd9" in tail  # some cameras pad with zeros behind the end marker
-    elif head == b"\x89PNG\r\n\x1a\n":
-        complete = b"IEND" in tail
-    else:
-        raise ImageError(
-            f"the {data.size} bytes of a '{msg.format}' image are neither JPEG nor PNG: "
-            "check the publisher's format field"
-        )
-    # Orientation tags are ignored: the camera matrix belongs to the sensor's rows and columns.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    bgr = cv2.imdecode(data, flags) if complete else None
-    if bgr is None:
-        state = "damaged" if complete else "cut off before its end"
-        raise ImageError(
-            f"a '{msg.format}' image of {data.size} bytes is {state}: "
-            "check the camera's link and the publisher's buffer size"
-        )
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    if backend == "cv_bridge" and msg.encoding in _BRIDGED:
+        _, encoding = codec.read_pixels(msg)  # cv_bridge does not check the size of the data
+        if _is_packed(msg, encoding):
+            return _by_cv_bridge(msg)
+    return codec.decode_image(msg)
 
 
 @functools.cache
@@ -141,40 +60,7 @@ def cv_bridge_works() -> bool:
         return False
 
 
-def _pixels(msg: Image, encoding: _Encoding) -> NDArray[Any]:
-    """View the data as (H, W) or (H, W, C) in native byte order, without the row padding."""
-    height, width, step = int(msg.height), int(msg.width), int(msg.step)
-    what = f"{width}x{height} {msg.encoding} image"
-    if height == 0 or width == 0:
-        raise ImageError(f"{what} is empty: check the camera driver's image size")
-    if encoding.even_width and width % 2:
-        raise ImageError(f"{what}: this encoding needs an even width; change the camera's size")
-    if msg.encoding.startswith("bayer") and (height < 3 or width < 3):
-        raise ImageError(f"{what} is too small to demosaic: check the camera driver's image size")
-    dtype = np.dtype(encoding.depth)
-    row = width * encoding.channels * dtype.itemsize
-    if step < row:
-        raise ImageError(
-            f"{what} has step {step}, but a row takes {row} bytes: fix step in the publisher"
-        )
-    data = np.frombuffer(msg.data, dtype=np.uint8)
-    needed = step * (height - 1) + row  # some drivers leave out the padding of the last row
-    if data.size < needed:
-        raise ImageError(
-            f"{what} is cut off: got {data.size} bytes, expected {step * height} "
-            f"(step {step} x {height} rows); check the camera driver and its buffer size"
-        )
-    if dtype.itemsize > 1:
-        dtype = dtype.newbyteorder(">" if msg.is_bigendian else "<")
-    shape: tuple[int, ...] = (height, width)
-    strides: tuple[int, ...] = (step, encoding.channels * dtype.itemsize)
-    if encoding.channels > 1:
-        shape, strides = (*shape, encoding.channels), (*strides, dtype.itemsize)
-    pixels: NDArray[Any] = np.ndarray(shape, dtype, buffer=data, strides=strides)
-    return pixels if dtype.isnative else pixels.astype(dtype.newbyteorder("="))
-
-
-def _is_packed(msg: Image, encoding: _Encoding) -> bool:
+def _is_packed(msg: Image, encoding: Encoding) -> bool:
     """False with padded rows: cv_bridge skews those whose padding is no whole pixels."""
     row = msg.width * encoding.channels * np.dtype(encoding.depth).itemsize
     return bool(msg.step == row)
@@ -189,16 +75,3 @@ def _by_cv_bridge(msg: Image) -> RGB:
         raise ImageError(
             f"cv_bridge cannot read a {msg.width}x{msg.height} {msg.encoding} image: {error}"
         ) from error
-
-
-def _unsupported(encoding: str) -> str:
-    known = ", ".join(SUPPORTED_ENCODINGS)
-    if encoding in ("16UC1", "32FC1"):
-        return (
-            f"encoding '{encoding}' is that of a depth image: remap 'image' to the colour topic "
-            f"(supported: {known})"
-        )
-    return (
-        f"encoding '{encoding}' is not supported: set the camera driver to one of {known}, "
-        "or convert with image_proc"
-    )

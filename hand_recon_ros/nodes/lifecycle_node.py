@@ -15,7 +15,6 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
 from hand_recon_ros.config import Config
-from hand_recon_ros.nodes.camera_source import CameraSource
 from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
 from hand_recon_ros.nodes.image_source import MESSAGE_TYPES, Arrival, ImageSource
 from hand_recon_ros.nodes.outputs import Outputs
@@ -30,6 +29,7 @@ from hand_recon_ros.nodes.parameters import (
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.quality import explain_incompatibility, image_qos
 from hand_recon_ros.nodes.slot import Worker
+from hand_recon_ros.stream.camera_source import CameraSource
 
 REPORT_PERIOD_S = 1.0
 """Between two diagnostics."""

@@ -17,6 +17,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from hand_recon_ros.config import Config
+from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.nodes.convert import hand_array_message, transforms
 from hand_recon_ros.nodes.image_source import Picture
@@ -24,7 +25,7 @@ from hand_recon_ros.nodes.markers import MarkerBuilder
 from hand_recon_ros.nodes.parameters import NodeConfig
 from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.slot import Worker
-from hand_recon_ros.skeleton import SIDES
+from hand_recon_ros.skeleton import SIDES, Side
 from hand_recon_ros.types import Array, HandFrame
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ def image_message(image: NDArray[np.uint8], header: Header) -> Image:
     return Image(
         header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data
     )
+
+
+def without_hands(models: Mapping[Side, HandModelData], config: Config) -> dict[str, str]:
+    """What ``hand_array_message`` says of a frame without hands."""
+    return {
+        "hand_model": ", ".join(sorted({model.name for model in models.values()})),
+        "scale_source": "hand_length" if config.fit.hand_length_m else "adult_prior",
+    }
 
 
 class Outputs:
@@ -66,10 +75,7 @@ class Outputs:
         self._reconstructor = reconstructor
         self._problems = problems
         self._mirrored = core_config.detector.mirrored
-        self._without_hands = {
-            "hand_model": ", ".join(sorted({m.name for m in reconstructor.models.values()})),
-            "scale_source": "hand_length" if core_config.fit.hand_length_m else "adult_prior",
-        }
+        self._without_hands = without_hands(reconstructor.models, core_config)
         self._render = core_config.render
         self._drawer: Overlay | None = None
         self._views: Worker[tuple[Picture, HandFrame]] | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Level = Literal["warning", "error"]
+from hand_recon_ros.stream.problems import Level, wording
+
 SETTLE_S = 1.0
 """A problem is over when it has not come back for so long: one that comes and goes with every
 other frame is one problem, not thirty a second."""
@@ -28,11 +28,7 @@ class _Problem:
         """Whether to log it: figures may change with every image, that alone is no news."""
         if self.text == self.said:
             return False
-        return _wording(self.text) != _wording(self.said) or now - self.said_at >= SETTLE_S
-
-
-def _wording(text: str) -> str:
-    return re.sub(r"[\d.]+", "#", text)
+        return wording(self.text) != wording(self.said) or now - self.said_at >= SETTLE_S
 
 
 class Problems:

@@ -1,22 +1,30 @@
-"""Records the node's topics into a rosbag2 MCAP, and keeps the hands for figures."""
+"""Records the node's topics into a rosbag2 MCAP, and keeps the hands for figures.
+
+python -m hand_recon_ros.nodes.recorder BAG
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import signal
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ament_index_python.packages import get_package_share_directory
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
+from rclpy.utilities import remove_ros_args
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
@@ -24,6 +32,7 @@ from hand_recon_ros.camera import Camera
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import HandArray
+from hand_recon_ros.nodes.node_bag import NodeBag
 from hand_recon_ros.rotations import quaternion_to_matrix
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Hand, HandFrame, ManoParameters
@@ -53,18 +62,27 @@ class Recorder(Closing):
         hands: all ``HandArray`` so far.
     """
 
-    def __init__(self, context: Context, bag: Path | None, node_name: str = "hand_recon_node"):
+    def __init__(
+        self,
+        context: Context,
+        bag: Path | None,
+        node_name: str = "hand_recon_node",
+        *,
+        keep: bool = True,
+    ) -> None:
         """Subscribe.
 
         Args:
             context: rclpy context.
             bag: folder of the bag to write (must not exist); None = only keep the hands.
             node_name: whose private topics to record.
+            keep: collect ``hands`` (False where nobody asks, for long recordings).
 
         Raises:
-            WriterError: the bag's folder exists.
+            FileExistsError: the bag's folder exists.
         """
         self.hands: list[Received] = []
+        self._keep = keep
         self._hands_topic = f"/{node_name}/hands"
         topics: dict[str, type] = {self._hands_topic: HandArray}
         if bag is not None:
@@ -73,7 +91,7 @@ class Recorder(Closing):
                 "/tf": TFMessage,
                 "/diagnostics": DiagnosticArray,
             }
-        self._bag = None if bag is None else _Bag(bag, topics)
+        self._bag = None if bag is None else NodeBag(bag, topics)
         self.node = Node("recorder", context=context)
         for topic, kind in topics.items():
             self.node.create_subscription(kind, topic, self._taker(topic), _QOS, raw=True)
@@ -93,7 +111,7 @@ class Recorder(Closing):
             self._bag.close()
 
     def _taker(self, topic: str) -> Any:
-        is_hands = topic == self._hands_topic
+        is_hands = topic == self._hands_topic and self._keep
 
         def take(data: bytes) -> None:
             receipt_ns = time.time_ns()
@@ -110,37 +128,6 @@ class Recorder(Closing):
         with contextlib.suppress(ExternalShutdownException):
             while not self._closed.is_set():
                 self._executor.spin_once(timeout_sec=0.1)
-
-
-class _Bag:
-    """A rosbag2 MCAP with the serialised messages as they came."""
-
-    def __init__(self, folder: Path, topics: dict[str, type]) -> None:
-        from rosbags.rosbag2 import StoragePlugin, Writer
-        from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-
-        types = get_typestore(Stores.ROS2_JAZZY)
-        definitions = Path(get_package_share_directory("hand_recon_ros")) / "msg"
-        for name in ("Point2D", "ManoParameters", "Hand", "HandArray"):
-            text = (definitions / f"{name}.msg").read_text()
-            types.register(get_types_from_msg(text, f"hand_recon_ros/msg/{name}"))
-        self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
-        self._writer.open()
-        self._connections = {
-            topic: self._writer.add_connection(topic, _type_name(kind), typestore=types)
-            for topic, kind in topics.items()
-        }
-
-    def write(self, topic: str, receipt_ns: int, data: bytes) -> None:
-        self._writer.write(self._connections[topic], receipt_ns, data)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def _type_name(kind: type) -> str:
-    package, folder = kind.__module__.split(".")[:2]
-    return f"{package}/{folder}/{kind.__name__}"
 
 
 def hand_frame(received: Received, camera: Camera, index: int, source: str) -> HandFrame:
@@ -180,3 +167,31 @@ def _hand(msg: HandMsg, scale_source: Any) -> Hand:
         wrist_covariance=np.array(msg.wrist_covariance).reshape(6, 6),
         scale_source=scale_source,
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record until interrupted. 0 = done, 2 = the bag cannot be written."""
+    arguments = [*(sys.argv[1:] if arguments is None else arguments)]
+    parser = argparse.ArgumentParser(description="Record what hand_recon_node publishes.")
+    parser.add_argument("bag", type=Path, help="folder to make")
+    parser.add_argument("--node", default="hand_recon_node", help="name of the node")
+    options = parser.parse_args(remove_ros_args(["recorder", *arguments])[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context = Context()
+    no_handlers = rclpy.SignalHandlerOptions.NO  # the bag must be finished before ROS goes down
+    rclpy.init(args=arguments, context=context, signal_handler_options=no_handlers)
+    try:
+        with Recorder(context, options.bag, options.node, keep=False):
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+    except (OSError, ImportError) as error:
+        print(f"recorder: {error}", file=sys.stderr)
+        return 2
+    finally:
+        rclpy.try_shutdown(context=context)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from sensor_msgs.msg import CameraInfo
-
 from hand_recon_ros.camera import Camera, CameraError
-from hand_recon_ros.nodes.convert import camera_for_image, camera_from_info
-from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.stream.camera_info import CameraInfo, camera_for_image, camera_from_info
+from hand_recon_ros.stream.problems import Problems
 
 _QUIET_S = 1.0
 """The first images often come a little before the first camera_info: no reason to complain."""

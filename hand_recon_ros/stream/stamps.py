@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.stream.problems import Problems
 
 LATE_FRAMES = 3
 """So many frames in a row from before the newest one are no longer late: time has jumped back."""
