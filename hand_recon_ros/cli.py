@@ -12,41 +12,6 @@ from collections.abc import Sequence
 from types import FrameType
 
 from hand_recon_ros.commands import (
-from hand_recon_ros.commands import (
-    bag,
-    bench,
-    compare,
-    evaluate,
-    features,
-    make_bag,
-    reconstruct,
-    synthesize,
-    train,
-)
-from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
-
-COMMANDS = (
-    reconstruct,
-    bag,
-    make_bag,
-    evaluate,
-    compare,
-    features,
-    synthesize,
-    train,
-    bench,
-)
-    compare,
-    evaluate,
-    features,
-    make_bag,
-    reconstruct,
-    synthesize,
-    train,
-)
-from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
-
-from hand_recon_ros.commands import (
     bag,
     bench,
     compare,
