@@ -174,7 +174,7 @@ class FilterConfig:
         0.1, "Time constant of the low-pass over betas, seconds; 0 = off.", low=0.0, high=100.0
     )
     measurement_scale: float = option_field(
-        1.1, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
+        0.8, "Scale of the fit's own standard deviations.", low=1e-3, high=1e3
     )
     gate_sigma: float = option_field(
         5.0, "Mahalanobis distance beyond which a measurement is an outlier.", low=1.0, high=100.0

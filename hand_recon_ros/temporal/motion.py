@@ -29,7 +29,7 @@ _USUAL_SURPRISE = 2.0
 """Squared whitened innovation, a group's mean, that does not raise the noise by its size."""
 _LARGEST_CHANGE = 10.0
 """Surprise or lag of a group beyond which the noise grows no faster."""
-_CALMING = 0.15
+_CALMING = 0.2
 """What the noise falls by where innovations are white, as a share of what a lag would raise."""
 
 _DOUBT = 5.0

@@ -14,9 +14,9 @@ from hand_recon_ros.types import Array
 MAX_GAP_S = 0.25
 """A longer pause ends a trajectory: what comes after it is not smoothed together with it."""
 
-_SPIKE_M = 0.01
+_SPIKE_M = 0.007
 """RMS distance of a joint's samples to their polynomial beyond which one of them may be wrong."""
-_EXPLAINED = 0.1
+_EXPLAINED = 0.05
 """It is, if without it so little of the squared distance is left."""
 
 

@@ -125,9 +125,8 @@ def _draw(axes: Any, experiment: Experiment, measure: Measure, held: int | None)
             continue
         points = sorted(points, key=lambda j: j.score.lag_ms)
         xy = np.array([(p.score.lag_ms, measure(p.score)) for p in points])
-        axes.plot(*xy.T, ".", color=colour, alpha=0.35, markersize=5)
-        best = xy[xy[:, 1] <= np.minimum.accumulate(xy[:, 1])]
-        axes.plot(*best.T, "o-", color=colour, markersize=4, label=method)
+        style = "-" if method in (EURO, BEST) else ""
+        axes.plot(*xy.T, style, marker="o", color=colour, markersize=4, alpha=0.7, label=method)
         for p in points:
             if p.setting.shipped:
                 at = (p.score.lag_ms, measure(p.score))
@@ -135,6 +134,6 @@ def _draw(axes: Any, experiment: Experiment, measure: Measure, held: int | None)
     axes.axvspan(0, 50, color="#0072b2", alpha=0.05)
     axes.set_xlim(-8, 115 if held is None else 60)
     low = min(measure(j.score) for j in [*experiment.judged, *experiment.references])
-    axes.set_ylim(0.85 * low, 1.25 * measure(experiment.of(RAW)[0].score))
+    axes.set_ylim(0.85 * low, 1.5 * measure(experiment.of(RAW)[0].score))
     axes.set_xlabel("lag, ms")
     axes.grid(alpha=0.3)

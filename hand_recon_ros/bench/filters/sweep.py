@@ -36,6 +36,7 @@ _DERIVATIVES = (1.0, 6.0)
 _END_POINTS = ((3, 1), (5, 0), (5, 1), (5, 2), (7, 1), (7, 2), (7, 3), (9, 2), (11, 2), (11, 3))
 _CENTRED = ((3, 0), (3, 1), (5, 1), (5, 2), (5, 3), (7, 2), (7, 3))
 _AFTER_KALMAN = ((3, 1), (5, 2), (7, 2))
+_LAG_STEP_MS = 2.5
 _PROCESS_NOISES = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
 
 
@@ -112,36 +113,33 @@ def _savgol(
 
 
 def chosen(tuning: Sequence[Case], judged: Sequence[Case], *, fitted: bool) -> list[Judged]:
-    """Judge those settings of each method that nothing beats in both lag and error.
+    """Judge the best setting of each method at every lag.
 
-    They are chosen on ``tuning``; what ships is judged in any case.
+    They are chosen on ``tuning``: of all that lag alike, the one with the least error against the
+    truth of the moment, and that with the least against the truth as old as the lag. What ships is
+    judged in any case.
     """
-    everything = list(settings(fitted=fitted))
-    tried = [
-        Judged(s, scored(s, tuning))
-        for s in tqdm(everything, unit="setting", desc="tune", leave=False)
-    ]
-    kept = [t.setting for t in tried if t.setting.shipped or _efficient(t, tried)]
+    best: dict[tuple[str, int, int], Judged] = {}
+    kept: list[Setting] = []
+    for setting in tqdm(list(settings(fitted=fitted)), unit="setting", desc="tune", leave=False):
+        one = Judged(setting, scored(setting, tuning))
+        if setting.shipped:
+            kept.append(setting)
+        for index, measure in enumerate(_MEASURES):
+            key = (setting.method, round(one.score.lag_ms / _LAG_STEP_MS), index)
+            if key not in best or measure(one.score) < measure(best[key].score):
+                best[key] = one
+    kept += [one.setting for one in best.values()]
+    unique = {id(setting): setting for setting in kept}.values()
     return [
-        Judged(s, scored(s, judged)) for s in tqdm(kept, unit="setting", desc="judge", leave=False)
+        Judged(s, scored(s, judged))
+        for s in tqdm(unique, unit="setting", desc="judge", leave=False)
     ]
 
 
 def scored(setting: Setting, cases: Sequence[Case]) -> Score:
     """Run and score one setting."""
     return judge(cases, [setting.estimate(case) for case in cases], setting.held_frames)
-
-
-def _efficient(one: Judged, tried: Sequence[Judged]) -> bool:
-    """Whether no other setting of the method lags less and errs less, held back or live."""
-    for measure in _MEASURES:
-        rivals = [t for t in tried if t.setting.method == one.setting.method]
-        if not any(
-            r.score.lag_ms <= one.score.lag_ms and measure(r.score) < measure(one.score)
-            for r in rivals
-        ):
-            return True
-    return False
 
 
 _MEASURES: tuple[Callable[[Score], float], ...] = (lambda s: s.aligned_mm, lambda s: s.error_mm)
