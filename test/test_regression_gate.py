@@ -5,6 +5,7 @@ Both have to say the same, and stay within bars: what a change makes worse fails
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import time
@@ -22,7 +23,7 @@ pytest.importorskip("rosbags", reason="the extra 'bags' is not installed")
 
 import rclpy
 
-from hand_recon_ros.config import Config, FitConfig
+from hand_recon_ros import cli
 from hand_recon_ros.evaluation.evaluate import evaluate
 from hand_recon_ros.evaluation.truth import TrueFrame, TrueHand
 from hand_recon_ros.io.bags.make import BEGIN_NS, IMAGE_TOPIC, INFO_TOPIC, make_bag
@@ -32,7 +33,7 @@ from hand_recon_ros.io.records import read_records
 from hand_recon_ros.nodes.bag_player import BagPlayer, play
 from hand_recon_ros.nodes.processes import start_node
 from hand_recon_ros.nodes.recorder import Received, Recorder, hand_frame
-from hand_recon_ros.offline import RECORDS_FILE, reconstruct
+from hand_recon_ros.offline import RECORDS_FILE
 from hand_recon_ros.rendering.clip import render_clip
 from hand_recon_ros.types import Frame, HandFrame
 
@@ -99,16 +100,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory, ros_domain: None) -> Runs:
     folder = tmp_path_factory.mktemp("gate")
     frames, truth = clip()
     make_bag(frames, folder / "clip")
-    config = Config(fit=FitConfig(hand_length_m=LENGTH_M))
-    with BagSource(folder / "clip") as source:
-        summary = reconstruct(source, config, folder / "out", centred=False, timings=False)
-    assert (summary.frames, summary.skipped) == (FRAMES, 0)
-    bag = list(read_records(folder / "out" / RECORDS_FILE))
+    out = folder / "out"
+    hand = f"fit.hand_length_m={LENGTH_M}"
+    assert cli.main(["bag", str(folder / "clip"), "-o", str(out), "--set", hand]) == 0
+    bag = list(read_records(out / RECORDS_FILE))
+    latencies = json.loads((out / "report.json").read_text())["evaluation"]["latencies_ms"]
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         for name in PROFILE_VARIABLES:
             patch.setenv(name, os.environ.get(name, str(PROFILE)))
-        live, streamed, ages = through_the_node(stack, folder, bag, summary.latencies_ms)
-    return Runs(truth, bag, live, streamed, ages, summary.latencies_ms)
+        live, streamed, ages = through_the_node(stack, folder, bag, latencies)
+    return Runs(truth, bag, live, streamed, ages, latencies)
 
 
 def clip() -> tuple[list[Frame], list[TrueFrame]]:
