@@ -14,10 +14,11 @@ from hand_recon_ros.retarget.direct import DirectMapping, Follow
 from hand_recon_ros.retarget.hand_angles import JOINT_NAMES, hand_angles
 from hand_recon_ros.retarget.robot import Reordered, load_robot
 from hand_recon_ros.retarget.robot_model import RobotError
-from hand_recon_ros.skeleton import SIDES, Side
+from hand_recon_ros.skeleton import FINGERS, SIDES, Side
 from hand_recon_ros.types import ManoParameters
 
-ROBOTS = Path(__file__).resolve().parents[1] / "config" / "robots"
+ROOT = Path(__file__).resolve().parents[1]
+ROBOTS = ROOT / "config" / "robots"
 # MANO's first joint of each finger (facts A2.2), and the robot's name of the finger
 MANO_FIRST = {"index": 0, "middle": 3, "little": 6, "ring": 9, "thumb": 12}
 
@@ -59,6 +60,34 @@ def test_the_same_finger_of_the_robot_bends(side: Side, finger: str) -> None:
     assert moved[f"{finger}_middle"] > 0.4
     others = [abs(v) for k, v in moved.items() if not k.startswith(finger)]
     assert max(others) < 0.03
+
+
+def test_the_video_s_fingers_bend_the_robot_s_one_after_the_other() -> None:
+    file = ROOT.parent / "shared" / "data" / "video" / "right_hand_fingers_720p30_joints.npz"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    robot = load_robot(ROBOTS / "example_hand_right.yaml")
+    mapping = robot.retargeter()
+    joints = np.load(file)["joints_m"][:240].astype(np.float64)  # thumb to little finger, once each
+    seen = np.isfinite(joints).all(axis=(1, 2))
+    targets = np.array([mapping.retarget(one, "right") for one in joints[seen]])
+    share = (np.clip(targets, robot.lower, robot.upper) - robot.lower) / (robot.upper - robot.lower)
+    bends = {}
+    for finger in FINGERS:
+        moved = [
+            k
+            for k, name in enumerate(robot.joint_names)
+            if name.startswith(finger) and "abduction" not in name
+        ]
+        bends[finger] = share[:, moved].mean(axis=1)
+        bends[finger] -= np.median(bends[finger][:12])
+    tops = [int(bends[finger].argmax()) for finger in FINGERS]
+    assert tops == sorted(tops), "in order"
+    for finger, top in zip(FINGERS, tops, strict=True):
+        bent = bends[finger] > 0.3
+        assert np.diff(bent.astype(int), prepend=0).clip(0).sum() == 1, f"{finger} bends once"
+        others = [abs(bends[other][top]) for other in FINGERS if other != finger]
+        assert max(others) < 0.25, f"with {finger}"
 
 
 @pytest.mark.parametrize("side", SIDES)
