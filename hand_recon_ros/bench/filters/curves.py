@@ -13,6 +13,7 @@ from hand_recon_ros.bench.filters.judging import Score
 from hand_recon_ros.bench.filters.sweep import BEST, BOTH, EURO, KALMAN, OURS, RAW, SAVGOL, Judged
 
 RANGE_MS = np.arange(0.0, 50.1, 2.5)
+_LONGEST_MS = 115.0
 SAME_LAG_MS = 2.0
 """Lags that differ by less are equal: less than a tenth of a frame."""
 Measure = Callable[[Score], float]
@@ -99,7 +100,11 @@ def lowest(judged: Sequence[Judged], measure: Measure, lag_ms: float) -> float:
 
 
 def plot(experiments: Sequence[Experiment], path: Path) -> None:
-    """Draw error against lag, a column an experiment; above for any delay, below for live use."""
+    """Draw error against lag, a column an experiment; above for any delay, below for live use.
+
+    A dot is a setting, a line the least error that a method reaches with so much lag or less, a
+    star what ships.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2 * len(experiments), 8.2), layout="constrained")
@@ -125,14 +130,16 @@ def _draw(axes: Any, experiment: Experiment, measure: Measure, held: int | None)
             continue
         points = sorted(points, key=lambda j: j.score.lag_ms)
         xy = np.array([(p.score.lag_ms, measure(p.score)) for p in points])
-        style = "-" if method in (EURO, BEST) else ""
-        axes.plot(*xy.T, style, marker="o", color=colour, markersize=4, alpha=0.7, label=method)
+        axes.plot(*xy.T, ".", color=colour, alpha=0.3, markersize=6)
+        reached = np.append(np.minimum.accumulate(xy[:, 1]), xy[:, 1].min())
+        lags = np.append(xy[:, 0], _LONGEST_MS)
+        axes.plot(lags, reached, color=colour, drawstyle="steps-post", label=method)
         for p in points:
             if p.setting.shipped:
                 at = (p.score.lag_ms, measure(p.score))
                 axes.plot(*at, "*", color=colour, markersize=15, markeredgecolor="black")
     axes.axvspan(0, 50, color="#0072b2", alpha=0.05)
-    axes.set_xlim(-8, 115 if held is None else 60)
+    axes.set_xlim(-8, _LONGEST_MS if held is None else 60)
     low = min(measure(j.score) for j in [*experiment.judged, *experiment.references])
     axes.set_ylim(0.85 * low, 1.5 * measure(experiment.of(RAW)[0].score))
     axes.set_xlabel("lag, ms")
