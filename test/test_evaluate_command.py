@@ -71,7 +71,7 @@ class Oracle:
 @pytest.fixture
 def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     own = Oracle(lambda frame: [HANDS[frame.index]])
-    monkeypatch.setattr(pipeline, "build_front_end", lambda *_: FrontEnd(own, own))
+    monkeypatch.setattr(pipeline, "configured_front_end", lambda *_: FrontEnd(own, own))
     return own
 
 
