@@ -20,7 +20,7 @@ from hand_recon_ros.skeleton import TIPS
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.picture_file import PictureFileError
 from hand_recon_ros.training.pyramid import level_of, pyramid, starts, texels
-from hand_recon_ros.training.replay import Replay, fill
+from hand_recon_ros.training.replay import Refill, Replay, fill
 from hand_recon_ros.training.view_set import LABEL, ViewSet, label_of
 from hand_recon_ros.training.views import ProducerError, RenderedViews, ViewRing
 
@@ -77,6 +77,38 @@ def test_the_newest_views_replace_the_oldest() -> None:
     assert store.added == 15
     with pytest.raises(ValueError, match="16 px"):
         store.add(ViewSet(np.zeros((1, texels(32), 4), np.uint8), np.zeros(1, LABEL), 32))
+
+
+def test_producers_wait_until_views_are_taken() -> None:
+    with ViewRing(Numbered(), slots=6, workers=1, size=SIZE) as ring:
+        until = time.monotonic() + 60
+        while ring.produced < 6 and time.monotonic() < until:
+            ring.check(wait_s=0.01)
+        ring.check(wait_s=0.5)
+        assert ring.produced == 6  # full: nothing is lost, and no core is spent
+        first = ring.news(most=2)
+        assert len(first) == 2
+        while ring.produced < 8 and time.monotonic() < until:
+            ring.check(wait_s=0.01)
+        numbers = [*first.labels["hands"], *ring.news().labels["hands"]]
+        assert len(set(numbers)) == len(numbers) >= 6
+
+
+def test_a_store_is_refilled_as_fast_as_it_is_used() -> None:
+    store = Replay(8, SIZE, "cpu")
+    with ViewRing(Numbered(), slots=16, workers=1, size=SIZE) as ring:
+        refill = Refill(store, ring, uses=2.0)
+        until = time.monotonic() + 60
+        while len(store) < 8 and time.monotonic() < until:
+            refill.used(0)
+        before = store.added
+        for _ in range(12):
+            refill.used(1)
+            ring.check(wait_s=0.02)
+        assert 0 < store.added - before <= 6
+        while store.added - before < 6 and time.monotonic() < until:
+            refill.used(0)
+        assert store.added - before == 6
 
 
 def test_the_error_of_a_producer_is_told() -> None:

@@ -44,6 +44,7 @@ _LOSSES = {
     "rotation": 1.0,
     "betas": 0.02,
     "mano": 5.0,
+    "mano_direction": 0.3,
     "camera": 0.5,
     "other": 2.0,
 }
@@ -174,22 +175,26 @@ class AcrTask:
     def _acr_losses(self, out: AcrOutput, batch: CropBatch, seen: int) -> dict[str, Tensor]:
         side = batch.image.shape[-1]
         hand = (batch.presence > 0.5).float() * batch.weight
-        solid = hand * batch.has_3d
+        rendered = batch.source == SYNTHETIC
+        solid = hand * batch.has_3d * rendered
+        bent = hand * batch.has_3d * torch.where(rendered, 1.0, self._config.photo_depth)
         mano = hand * batch.has_mano
         other = hand * batch.has_other
         truth = batch.joints_m
         args = (out.joints_m, truth, solid)
+        posed = self._posed(out)
         parts = {
             "points": point_loss(
                 out.points_px, out.log_sigma_px, batch.points_px, label_weights(batch)
             ),
             "pose": pose_loss(*args),
             "length": length_loss(*args),
-            "direction": direction_loss(*args),
-            "cosine": cosine_loss(*args),
+            "direction": direction_loss(out.joints_m, truth, bent),
+            "cosine": cosine_loss(out.joints_m, truth, bent),
             "rotation": rotation_loss(out.pose6d, batch.rotations, mano),
             "betas": weighted_l1(out.betas, batch.betas, mano),
-            "mano": pose_loss(self._posed(out), truth, mano),
+            "mano": pose_loss(posed, truth, mano),
+            "mano_direction": direction_loss(posed, truth, bent),
             "camera": weighted_l1(out.camera, weak_perspective(batch, side), solid),
             "other": weighted_l1(out.other_wrist_m, batch.other_wrist_m, other),
         }

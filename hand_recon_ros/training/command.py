@@ -25,7 +25,7 @@ from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import DataConfig, TrainingData, photo_batches, view_batches
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs
 from hand_recon_ros.training.provenance import provenance
-from hand_recon_ros.training.replay import Replay, fill
+from hand_recon_ros.training.replay import Refill, Replay, fill
 from hand_recon_ros.training.settings import TrainingConfig, training_config
 from hand_recon_ros.training.task import Task
 from hand_recon_ros.training.trainer import Trainer
@@ -91,6 +91,7 @@ def train(options: TrainOptions) -> str:
             batch=config.batch,
             seed=config.seed,
             real_share=config.real_share if photos else 0.0,
+            real_3d=config.photo_depth > 0,
             producers=config.producers,
             slots=config.views_kept,
             grounds=config.grounds,
@@ -208,9 +209,10 @@ def _detector(
             ViewRing(RenderedViews(data.synthesis, data.seed), 512, max(data.producers, 1))
         )
         fill(views, ring, data.first_fill)
+        refill = Refill(views, ring, data.uses)
 
         def refresh() -> None:
-            views.add(ring.news())
+            refill.used(config.batch)
 
     batches = detector_batches(
         views, composer, photos, batch=config.batch, real_share=data.real_share, seed=config.seed,

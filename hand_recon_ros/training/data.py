@@ -19,7 +19,7 @@ from hand_recon_ros.training.compositor import PLAIN, Compositor, CompositorConf
 from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.training.hand_labels import hands_of
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs
-from hand_recon_ros.training.replay import Replay, fill
+from hand_recon_ros.training.replay import Refill, Replay, fill
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
 
@@ -38,6 +38,7 @@ class DataConfig:
         producers: processes that render; 0 = one less than the cores, -1 = none: ``views`` only.
         slots: views that are kept and used again and again; each takes 0.34 MB.
         first_fill: views to wait for before the first batch.
+        uses: crops that are made of a view on average; where rendering is slower, more.
         grounds: pictures behind the hands.
         views: file of views that were rendered before (``ViewSet.save``), to begin with, or for
             machines without OpenGL; missing = none.
@@ -54,6 +55,7 @@ class DataConfig:
     producers: int = 0
     slots: int = 3000
     first_fill: int = 300
+    uses: float = 2.5
     grounds: int = 1000
     views: Path | None = None
     photos: Path = Path("out/photographs.npz")
@@ -84,6 +86,7 @@ class TrainingData:
         self._replay = Replay(config.slots, VIEW_SIZE, device)
         self._ring: ViewRing | None = None
         self._photos: Photographs | None = None
+        self._refill: Refill | None = None
         if config.producers < 0 and config.views is None:
             raise ValueError("no producers and no file of views: nothing would be rendered")
         with ExitStack() as undo:
@@ -102,6 +105,7 @@ class TrainingData:
             self._compositor = Compositor(bank, device, config.compositor)
             if self._ring is not None:
                 fill(self._replay, self._ring, config.first_fill)
+                self._refill = Refill(self._replay, self._ring, config.uses)
             undo.pop_all()
 
     @property
@@ -125,9 +129,9 @@ class TrainingData:
             ProducerError: a producer died.
         """
         config, rng = self._config, self._rng
-        if self._ring is not None:
-            self._replay.add(self._ring.news())
         real = int(config.real_share * config.batch + rng.random()) if self._photos else 0
+        if self._refill is not None:
+            self._refill.used(config.batch - real)
         parts = []
         if real < config.batch:
             slots = self._replay.draw(config.batch - real, rng)

@@ -103,3 +103,31 @@ def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) ->
         if time.monotonic() > until:
             raise ProducerError(f"only {len(store)} of {wanted} views after {timeout_s:.0f} s")
         time.sleep(_LOOK_S)
+
+
+class Refill:
+    """Brings new views into a store as fast as old ones are used up, and no faster.
+
+    Args:
+        store: of views; until it is full, every view is welcome.
+        ring: where producers put them.
+        uses: pictures that are made of a view on average; where rendering is slower, more.
+    """
+
+    def __init__(self, store: Replay, ring: ViewRing, uses: float) -> None:
+        """Owe nothing."""
+        self._store, self._ring, self._uses = store, ring, uses
+        self._due = 0.0
+
+    def used(self, pictures: int) -> None:
+        """Tell that so many pictures were made, and take in what is due.
+
+        Raises:
+            ProducerError: a producer died.
+        """
+        room = len(self._store.labels)
+        # What could not be delivered is not made up for without end.
+        self._due = min(self._due + pictures / self._uses, room)
+        news = self._ring.news(int(self._due) if len(self._store) == room else None)
+        self._store.add(news)
+        self._due = max(self._due - len(news), 0.0)

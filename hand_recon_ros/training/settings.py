@@ -34,6 +34,8 @@ class TrainingConfig:
         views_kept: rendered views that are kept and used again and again.
         grounds: pictures that are laid behind rendered hands.
         real_share: share of photographs in a batch.
+        photo_depth: trust in the photographs' relative 3D, which is a peer's guess: bone directions
+            are learnt from it and nothing else; 0 = none.
         checkpoint_s: seconds between checkpoints.
         validate_s: seconds between validations.
         start_from: folder with weights to begin with where there is no checkpoint; empty = none.
@@ -57,6 +59,7 @@ class TrainingConfig:
     views_kept: int = 3000
     grounds: int = 1000
     real_share: float = 0.25
+    photo_depth: float = 0.0
     checkpoint_s: float = 120.0
     validate_s: float = 300.0
     start_from: str = ""
@@ -74,7 +77,7 @@ class TrainingConfig:
         for name in ("learning_rate", "gradient_norm", "checkpoint_s", "validate_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
-        for name in ("decay_share", "real_share"):
+        for name in ("decay_share", "real_share", "photo_depth"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be within 0..1")
 

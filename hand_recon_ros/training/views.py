@@ -1,7 +1,6 @@
 """Producer processes that render views into a ring in shared memory.
 
-The trainer takes what is new from time to time (see ``replay``); what it does not take in time is
-overwritten.
+The trainer takes what is new from time to time (see ``replay``); producers wait until it does.
 """
 
 from __future__ import annotations
@@ -32,6 +31,8 @@ _ONE_THREAD: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS"), "1"
 )
 _END_S: Final = 10.0
+_PAUSE_S: Final = 0.05
+"""Between two looks of a producer whether its view was taken."""
 
 Produced = Iterator[tuple[NDArray[np.uint8], Labels]]
 Source = Callable[[int, int], Produced]
@@ -70,8 +71,9 @@ class RenderedViews:
 class ViewRing:
     """A bounded ring of views that producers keep filling.
 
-    Each producer owns every ``workers``-th slot, so that nobody waits for a lock; a counter in
-    each slot tells the reader whether it was overwritten meanwhile. Use it in a ``with`` block.
+    Each producer owns every ``workers``-th slot, so that nobody waits for a lock; counters in each
+    slot tell which views are new and which were taken. A producer whose slots are all full waits:
+    views that nobody looks at would only keep cores from the training. Use it in a ``with`` block.
 
     Args:
         source: what producers run; it must be picklable.
@@ -94,7 +96,6 @@ class ViewRing:
         context = multiprocessing.get_context("spawn")
         self._size = size
         self._shared = _Shared(context, slots, size)
-        self._taken = np.zeros(slots, np.int64)
         self._end, theirs = context.Pipe(duplex=False)
         self._processes = [
             context.Process(
@@ -141,20 +142,22 @@ class ViewRing:
                     "(negative: the number of the signal that killed it; 9 = out of memory?)"
                 )
 
-    def news(self) -> ViewSet:
-        """Copies of all views that came since the last call; possibly none.
+    def news(self, most: int | None = None) -> ViewSet:
+        """Copies of views that came since the last call; possibly none.
+
+        Args:
+            most: to take; the others stay for the next call. None = all.
 
         Raises:
             ProducerError: a producer died.
         """
         self.check()
         shared = self._shared
-        before = shared.versions.copy()
-        slots = np.flatnonzero((before != self._taken) & (before % 2 == 0))
-        pixels, labels = shared.pixels[slots], shared.labels[slots]
-        whole = shared.versions[slots] == before[slots]  # not overwritten while they were read
-        self._taken[slots[whole]] = before[slots[whole]]
-        return ViewSet(pixels[whole], labels[whole], self._size)
+        versions = shared.versions.copy()
+        slots = np.flatnonzero((versions != shared.taken) & (versions % 2 == 0))[:most]
+        views = ViewSet(shared.pixels[slots], shared.labels[slots], self._size)
+        shared.taken[slots] = versions[slots]  # from now on they may be overwritten
+        return views
 
     def close(self) -> None:
         """End the producers; may be called again."""
@@ -189,11 +192,13 @@ class _Shared:
 
     def __init__(self, context: SpawnContext, slots: int, size: int) -> None:
         self._slots, self._size = slots, size
-        # counts up by 2 with each view: odd = being written, 0 = empty
+        # ``versions`` counts up by 2 with each view: odd = being written, 0 = empty. ``taken`` is
+        # the version that the reader took last; each array has one writer.
         byte: Any = ctypes.c_uint8
         self._raw = context.RawArray(byte, slots * texels(size) * 4)
         self._raw_labels = context.RawArray(byte, slots * LABEL.itemsize)
         self._raw_versions = context.RawArray(ctypes.c_int64, slots)
+        self._raw_taken = context.RawArray(ctypes.c_int64, slots)
         self.stop = context.RawValue(ctypes.c_bool, False)  # no lock: a killed process holds none
 
     @property
@@ -208,19 +213,28 @@ class _Shared:
     def versions(self) -> NDArray[np.int64]:
         return np.frombuffer(memoryview(self._raw_versions), np.int64)
 
+    @property
+    def taken(self) -> NDArray[np.int64]:
+        return np.frombuffer(memoryview(self._raw_taken), np.int64)
+
 
 def _produce(
     source: Source, shared: _Shared, tell: Any, parent: int, worker: int, workers: int
 ) -> None:
     """Body of a producer: fill the own slots in turn until told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
-    pixels, labels, versions = shared.pixels, shared.labels, shared.versions
+    pixels, labels = shared.pixels, shared.labels
+    versions, taken = shared.versions, shared.taken
     own = cycle(range(worker, len(versions), workers))
     try:
         for picture, label in source(worker, workers):
+            slot = next(own)
+            while not (shared.stop.value or os.getppid() != parent) and (
+                versions[slot] != taken[slot]
+            ):
+                time.sleep(_PAUSE_S)
             if shared.stop.value or os.getppid() != parent:
                 return
-            slot = next(own)
             versions[slot] += 1
             pixels[slot], labels[slot] = picture, label
             versions[slot] += 1
