@@ -98,6 +98,7 @@ class DrawnBoxes:
         scenes: hands of each frame; a missing frame shows none.
         confused: boxes come with the wrong side.
         sure: boxes come with a side score and direction.
+        turned: by which the direction is wrong, degrees.
         extra: boxes in each searched frame that show no hand, or one twice.
         searched: frames that were searched.
     """
@@ -105,6 +106,7 @@ class DrawnBoxes:
     scenes: dict[int, Sequence[Drawn]]
     confused: bool = False
     sure: bool = False
+    turned: float = 0.0
     extra: Sequence[tuple[float, float, float, float]] = ()
     searched: list[int] = field(default_factory=list)
 
@@ -115,6 +117,8 @@ class DrawnBoxes:
             side = other_side(hand.side) if self.confused else hand.side
             box, points = box_round(hand.points_px), hand.points_px
             way = (points[9] - points[0]) / np.linalg.norm(points[9] - points[0])
+            cos, sin = np.cos(np.radians(self.turned)), np.sin(np.radians(self.turned))
+            way = np.array([[cos, -sin], [sin, cos]]) @ way
             hint = FoundHand(side, 0.9, 0.99, box, way) if self.sure else None
             found.append(Detection(side, 0.9, box, hint=hint))
         return found + [Detection(side, 0.8, np.array(b)) for b in self.extra for side in SIDES]

@@ -128,6 +128,15 @@ def test_the_detectors_direction_and_side_save_looks() -> None:
     assert sum(lost.reader.windows) > 6
 
 
+@pytest.mark.parametrize("degrees", [80, 180, -100])
+def test_a_wrong_direction_of_the_detector_is_mended(degrees: float) -> None:
+    hand = Drawn(at=(0, 0, 0.6), turn=(0, 0, 0.4))
+    boxes = DrawnBoxes({}, sure=True, turned=degrees)
+    stand = Stand([[hand]], static=True, boxes=boxes)
+    check(stand.see(0)[0], hand)
+    assert stand.reader.windows == [1, 3, 2]
+
+
 @pytest.mark.parametrize("sure", [False, True])
 def test_the_second_look_corrects_the_detectors_side(sure: bool) -> None:
     hands = [LEFT, RIGHT]

@@ -20,10 +20,11 @@ _BOX_FRAMING: Final = FRAMING / (1 + 2 * BOX_MARGIN)
 """Side of a window over that of a detector's box, which is larger than the joints'."""
 _SURE_SIDE: Final = 0.9
 """Side score of a detection beyond which the other side is not tried at the first look."""
-_SURE: Final = 0.8
+_SURE: Final = 0.88
 """Presence beyond which no other direction of the hand is tried."""
-_DIRECTIONS: Final = ((0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0))
-"""Where fingers may point in the image; tried up first, as the networks learn on such windows."""
+_UPRIGHT: Final = (0.0, -1.0)
+_TURNS: Final = (1j, -1j, -1.0)
+"""What a direction may be off, as factors of complex numbers: quarter turns and half a turn."""
 _MISPLACED: Final = 0.2
 """Share of its side by which a window may be off before it is cut again."""
 _SMALLEST_PX: Final = 4.0
@@ -70,28 +71,29 @@ class WindowLooker:
         """Look at a new hand: first through its box, then through a window round its key points.
 
         Both sides are tried at the second look, and at the first unless the detector was sure
-        (``hint.side_score``); so are all directions where the box does not come with one
-        (``hint.direction``) and upright does not convince.
+        (``hint.side_score``). Where the box's direction (``hint.direction``, else upright) does not
+        convince, windows turned by quarters are tried, too: of small or bent hands the key point
+        network knows more than the detector.
         """
         x, y, width, height = detection.box_px
         centre, side_px = (x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height)
         if not side_px > 0:
             return None
-        known = getattr(detection.hint, "direction", None)
-        directions = _DIRECTIONS if known is None else (tuple(known),)
+        direction = complex(*getattr(detection.hint, "direction", _UPRIGHT))
         sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
         sides = (detection.side,) if sure else SIDES
-        best: Look | None = None
-        for direction in directions:
-            crops = [
-                (s, crop_at(frame.camera, centre, side_px, direction, mirrored=s == "left"))
+        looks: list[Look] = []
+        for turns in ((1.0,), _TURNS):
+            windows = [
+                (s, crop_at(frame.camera, centre, side_px, (d.real, d.imag), mirrored=s == "left"))
+                for d in (direction * turn for turn in turns)
                 for s in sides
             ]
-            looks = self._read(frame, crops)
-            best = max([*looks, *([best] if best else [])], key=lambda look: look.reading.presence)
+            looks += self._read(frame, windows)
+            best = max(looks, key=lambda look: look.reading.presence)
             if best.score >= _SURE:
                 break
-        if best is None or not _plausible(best.points_px, frame):
+        if not _plausible(best.points_px, frame):
             return None
         looks = self._read(frame, [(s, _window(frame, best.points_px, s)) for s in SIDES])
         looks.sort(key=lambda look: -look.reading.presence)
