@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +56,14 @@ class Job:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo. 0 = done, 1 = failed, 2 = bad use, 130 = interrupted, what was done is kept."""
     options = _parser().parse_args(arguments)
+    return exit_code(lambda: _run(job_of(options)))
+
+
+def exit_code(run: Callable[[], int]) -> int:
+    """What ``run`` returns, or the code of the trouble that ended it, told in one line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(job_of(options))
+        return run()
     except KeyboardInterrupt:
         print("demo: interrupted", file=sys.stderr)
         return INTERRUPTED

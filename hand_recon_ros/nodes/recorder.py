@@ -6,7 +6,6 @@ python -m hand_recon_ros.nodes.recorder BAG
 from __future__ import annotations
 
 import argparse
-import contextlib
 import signal
 import sys
 import threading
@@ -20,7 +19,6 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
@@ -33,6 +31,7 @@ from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.nodes.node_bag import NodeBag
+from hand_recon_ros.nodes.node_thread import NodeThread
 from hand_recon_ros.rotations import quaternion_to_matrix
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.types import Hand, HandFrame, ManoParameters
@@ -95,18 +94,11 @@ class Recorder(Closing):
         self.node = Node("recorder", context=context)
         for topic, kind in topics.items():
             self.node.create_subscription(kind, topic, self._taker(topic), _QOS, raw=True)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self.node)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._spin, name="recorder", daemon=True)
-        self._thread.start()
+        self._thread = NodeThread(self.node, context)
 
     def close(self) -> None:
         """Stop listening and finish the bag."""
-        self._closed.set()
-        self._thread.join(5.0)
-        self._executor.shutdown()
-        self.node.destroy_node()
+        self._thread.close()
         if self._bag is not None:
             self._bag.close()
 
@@ -123,11 +115,6 @@ class Recorder(Closing):
                 self._bag.write(topic, receipt_ns, data)
 
         return take
-
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            while not self._closed.is_set():
-                self._executor.spin_once(timeout_sec=0.1)
 
 
 def hand_frame(received: Received, camera: Camera, index: int, source: str) -> HandFrame:

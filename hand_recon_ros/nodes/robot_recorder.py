@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.task import Future
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.msg import Hand as HandMsg
 from hand_recon_ros.msg import TeleopState
+from hand_recon_ros.nodes.node_thread import NodeThread
 from hand_recon_ros.skeleton import Side
 
 NODE = "hand_teleop_node"
-_ASK_AGAIN_S = 0.2
+_ASK_AGAIN_S, _PATIENCE_S = 0.2, 2.0
 _STATES = {getattr(TeleopState, n): n for n in ("STOPPED", "HOLD", "ENGAGED", "REST", "FAULT")}
 
 
@@ -62,19 +61,13 @@ class RobotRecorder(Closing):
         self.node.create_subscription(TeleopState, f"/{NODE}/state", self._keep_state, qos)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_latency, qos)
         self._engage = self.node.create_client(SetBool, f"/{NODE}/engage")
+        self._asked: Future | None = None
         self._asked_at = 0.0
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self.node)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._spin, name="robot recorder", daemon=True)
-        self._thread.start()
+        self._thread = NodeThread(self.node, context, self._ask_again)
 
     def close(self) -> None:
         """Stop listening."""
-        self._closed.set()
-        self._thread.join(5.0)
-        self._executor.shutdown()
-        self.node.destroy_node()
+        self._thread.close()
 
     def _keeper(self, told: Told):  # type: ignore[no-untyped-def]
         def keep(message: JointTrajectory) -> None:
@@ -96,19 +89,19 @@ class RobotRecorder(Closing):
                 if pair[0] == pair[0]:  # not NaN: there were commands
                     self.latencies_ms.append(pair)
 
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            while not self._closed.is_set():
-                self._executor.spin_once(timeout_sec=0.05)
-                if self.refusal is not None and time.monotonic() - self._asked_at > _ASK_AGAIN_S:
-                    self._ask()
-
-    def _ask(self) -> None:
-        self._asked_at = time.monotonic()
-        if not self._engage.service_is_ready():
+    def _ask_again(self) -> None:
+        now = time.monotonic()
+        waiting = self._asked is not None and not self._asked.done()
+        if self.refusal is None or now - self._asked_at < (
+            _PATIENCE_S if waiting else _ASK_AGAIN_S
+        ):
             return
-        asked = self._engage.call_async(SetBool.Request(data=True))
-        self._executor.spin_until_future_complete(asked, timeout_sec=2.0)
-        answer = asked.result() if asked.done() else None
+        self._asked_at = now
+        if self._engage.service_is_ready():
+            self._asked = self._engage.call_async(SetBool.Request(data=True))
+            self._asked.add_done_callback(self._answered)
+
+    def _answered(self, asked: Future) -> None:
+        answer = asked.result()
         if answer is not None:
             self.refusal = None if answer.success else answer.message

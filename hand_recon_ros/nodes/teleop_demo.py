@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -19,16 +18,7 @@ from ament_index_python.packages import get_package_share_directory
 
 from hand_recon_ros.io.cameras import load_cameras
 from hand_recon_ros.io.frames import open_video
-from hand_recon_ros.nodes.demo import (
-    BAD_USE,
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    DemoError,
-    Job,
-    job_of,
-    play,
-)
+from hand_recon_ros.nodes.demo import DONE, INTERRUPTED, DemoError, Job, exit_code, job_of, play
 from hand_recon_ros.nodes.demo_report import read_log
 from hand_recon_ros.nodes.processes import Process, prepare_dds
 from hand_recon_ros.nodes.recorder import Recorder
@@ -46,18 +36,7 @@ _WAIT_S = 0.05
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo. 0 = done, 1 = failed, 2 = bad use, 130 = interrupted, what was done is kept."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _run(job_of(options), _robots(options.robot))
-    except KeyboardInterrupt:
-        print("demo: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except DemoError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return FAILED
-    except (ValueError, OSError, ImportError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return BAD_USE
+    return exit_code(lambda: _run(job_of(options), _robots(options.robot)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,7 +88,7 @@ def _run(job: Job, robots: dict[Side, tuple[Robot, Path]]) -> int:
     told = {side: (robot, commands.told[side]) for side, (robot, _) in robots.items()}
     with open_video(video, load_cameras(job.camera)) as source:
         film(job.out / "teleop.mp4", source, hands.hands, indices, told)
-    page = _summary(job, commands, robots)
+    page = _summary(job, hands, commands, robots)
     print(f"\n{page}\nresults are in {job.out.resolve()}: start with teleop.mp4")
     if interrupted:
         return INTERRUPTED
@@ -141,10 +120,16 @@ def _wait_until_engaged(commands: RobotRecorder, node: Process) -> None:
         time.sleep(_WAIT_S)
 
 
-def _summary(job: Job, commands: RobotRecorder, robots: dict[Side, tuple[Robot, Path]]) -> str:
+def _summary(
+    job: Job, hands: Recorder, commands: RobotRecorder, robots: dict[Side, tuple[Robot, Path]]
+) -> str:
     """Write summary.json and summary.md; return the page."""
     rows = []
     figures: dict[str, object] = {"source": job.name}
+    if hands.hands:
+        p50, p95 = np.percentile([r.latency_ms for r in hands.hands], (50, 95)).tolist()
+        figures |= {"hands_latency_p50_ms": p50, "hands_latency_p95_ms": p95}
+        rows.append(("camera stamp to hands, p50 / p95", f"{p50:.0f} / {p95:.0f} ms"))
     if commands.latencies_ms:
         p50, p95 = np.median(np.array(commands.latencies_ms), axis=0).tolist()
         figures |= {"latency_p50_ms": p50, "latency_p95_ms": p95}
@@ -153,11 +138,11 @@ def _summary(job: Job, commands: RobotRecorder, robots: dict[Side, tuple[Robot, 
         told = commands.told[side]
         times = np.array([stamp for stamp, _ in told.commands]) * 1e-9
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
-        engaged = [name == "ENGAGED" for _, name, _ in told.states]
-        share = 100 * float(np.mean(engaged)) if engaged else 0.0
+        engaged = np.array([name == "ENGAGED" for _, name, _ in told.states])
+        share = 100 * float(np.mean(engaged[np.argmax(engaged) :])) if engaged.any() else 0.0
         figures[robot.name] = {"commands": len(times), "rate_hz": rate, "engaged_pct": share}
         rows.append((f"{robot.name}: commands", f"{len(times)}, {rate:.1f} a second"))
-        rows.append((f"{robot.name}: led by a hand", f"{share:.0f} % of the time"))
+        rows.append((f"{robot.name}: led by a hand, since the first", f"{share:.0f} % of the time"))
     (job.out / "summary.json").write_text(json.dumps(figures, indent=2) + "\n")
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     page = f"# Teleoperation demo: {job.name}\n\n| what | figure |\n|---|---|\n{table}\n"

@@ -1,0 +1,48 @@
+"""Spins a node in a thread of its own, for programs that do something else meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from hand_recon_ros.io.closing import Closing
+
+_TURN_S = 0.05
+
+
+class NodeThread(Closing):
+    """Spins from the moment it is made until it is closed, which destroys the node.
+
+    Args:
+        node: to spin.
+        context: of the node.
+        turn: called in the thread after each spin, at least every 50 ms.
+    """
+
+    def __init__(self, node: Node, context: Context, turn: Callable[[], None] | None = None):
+        """Start the thread."""
+        self._node, self._turn = node, turn
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(node)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name=node.get_name(), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop spinning."""
+        self._closed.set()
+        self._thread.join(5.0)
+        self._executor.shutdown()
+        self._node.destroy_node()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            while not self._closed.is_set():
+                self._executor.spin_once(timeout_sec=_TURN_S)
+                if self._turn is not None:
+                    self._turn()
