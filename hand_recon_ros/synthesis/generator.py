@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.synthesis.augment import mirrored
 from hand_recon_ros.synthesis.camera_effects import CameraEffects
 from hand_recon_ros.synthesis.cast_shadow import with_cast_shadow
@@ -53,7 +54,7 @@ def block_size(config: SynthesisConfig) -> int:
     return scenes * config.views_per_scene * config.takes_per_view
 
 
-class SampleFactory:
+class SampleFactory(Closing):
     """Makes pictures of rendered views; belongs to one thread.
 
     Args:
@@ -68,13 +69,9 @@ class SampleFactory:
         self._views = ViewFactory(config, seed)
         self._effects = CameraEffects(seed, config.grey_share)
 
-    def __enter__(self) -> SampleFactory:
-        """Return self."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Free the renderer."""
-        self._views.__exit__()
+        self._views.close()
 
     def prepare(self) -> None:
         """Make now what is else made when first needed, see ``ViewFactory.prepare``."""

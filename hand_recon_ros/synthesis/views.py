@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from hand_recon_ros.camera import Camera
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.mano.loader import load_hand_model
 from hand_recon_ros.rendering.gl.engine import Renderer
 from hand_recon_ros.rendering.gl.scene import Instance, Picture, View
@@ -117,7 +118,7 @@ def blocks_of(worker: int, workers: int) -> Iterator[int]:
     return count(worker, workers)
 
 
-class ViewFactory:
+class ViewFactory(Closing):
     """Holds the renderer and what is shared between views; belongs to one thread.
 
     Args:
@@ -146,11 +147,7 @@ class ViewFactory:
         rng = np.random.default_rng((seed, 303))
         self._cloths = [self._renderer.texture(cloth_texture(rng)) for _ in range(_CLOTHS)]
 
-    def __enter__(self) -> ViewFactory:
-        """Return self."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Free the renderer."""
         self._renderer.close()
 

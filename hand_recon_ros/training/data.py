@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import torch
 
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.batch import CropBatch, concatenate
 from hand_recon_ros.training.compositor import PLAIN, Compositor, CompositorConfig
@@ -65,7 +65,7 @@ class DataConfig:
     compositor: CompositorConfig = field(default_factory=CompositorConfig)
 
 
-class TrainingData:
+class TrainingData(Closing):
     """An endless iterator of batches; use it in a ``with`` block, which ends the producers.
 
     Args:
@@ -145,19 +145,6 @@ class TrainingData:
         """End the producers; may be called again."""
         if self._ring is not None:
             self._ring.close()
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """End the producers."""
-        self.close()
 
 
 def batches(config: DataConfig, device: torch.device | str) -> Iterator[CropBatch]:

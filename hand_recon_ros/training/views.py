@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import cycle
 from multiprocessing.context import SpawnContext
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.pyramid import pyramid, texels
 from hand_recon_ros.training.view_set import LABEL, Labels, ViewSet
@@ -68,7 +68,7 @@ class RenderedViews:
                 yield pyramid(view.picture.rgba), label
 
 
-class ViewRing:
+class ViewRing(Closing):
     """A bounded ring of views that producers keep filling.
 
     Each producer owns every ``workers``-th slot, so that nobody waits for a lock; counters in each
@@ -172,19 +172,6 @@ class ViewRing:
                 process.kill()
                 process.join()
         self._end.close()
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """End the producers."""
-        self.close()
 
 
 class _Shared:

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.rendering.gl.context import create_context, is_software
 from hand_recon_ros.rendering.gl.corners import at_corners, mean_of_corners
 from hand_recon_ros.rendering.gl.layout import Layout, pack
@@ -36,7 +36,7 @@ class _Piece:
     count: int
 
 
-class Renderer:
+class Renderer(Closing):
     """Draws views; belongs to the thread that made it.
 
     Args:
@@ -125,19 +125,6 @@ class Renderer:
         if "_noise" in self.__dict__:
             self._noise.release()
         self._context.release()
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """Free everything."""
-        self.close()
 
     def _enter(self) -> None:
         if threading.get_ident() != self._thread:
