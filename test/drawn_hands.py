@@ -98,6 +98,7 @@ class DrawnBoxes:
         scenes: hands of each frame; a missing frame shows none.
         confused: boxes come with the wrong side.
         sure: boxes come with a side score and direction.
+        score: of the boxes.
         turned: by which the direction is wrong, degrees.
         extra: boxes in each searched frame that show no hand, or one twice.
         searched: frames that were searched.
@@ -106,6 +107,7 @@ class DrawnBoxes:
     scenes: dict[int, Sequence[Drawn]]
     confused: bool = False
     sure: bool = False
+    score: float = 0.9
     turned: float = 0.0
     extra: Sequence[tuple[float, float, float, float]] = ()
     searched: list[int] = field(default_factory=list)
@@ -119,8 +121,8 @@ class DrawnBoxes:
             way = (points[9] - points[0]) / np.linalg.norm(points[9] - points[0])
             cos, sin = np.cos(np.radians(self.turned)), np.sin(np.radians(self.turned))
             way = np.array([[cos, -sin], [sin, cos]]) @ way
-            hint = FoundHand(side, 0.9, 0.99, box, way) if self.sure else None
-            found.append(Detection(side, 0.9, box, hint=hint))
+            hint = FoundHand(side, self.score, 0.99, box, way) if self.sure else None
+            found.append(Detection(side, self.score, box, hint=hint))
         return found + [Detection(side, 0.8, np.array(b)) for b in self.extra for side in SIDES]
 
     def reset(self) -> None: ...
@@ -134,10 +136,12 @@ class DotReader:
 
     Attributes:
         blind_sides: says "a hand" whatever side is shown, right after mirroring or not.
+        presence: logit that it answers for a hand.
         windows: how many were read in each call.
     """
 
     blind_sides: bool = False
+    presence: float = _SURE
     windows: list[int] = field(default_factory=list)
 
     def __call__(self, windows: Sequence[np.ndarray]) -> list[WindowReading]:
@@ -156,7 +160,8 @@ class DotReader:
         turned = to_index[0] * to_little[1] - to_index[1] * to_little[0]
         upright = -up[1] > 0.25 * np.linalg.norm(up)
         good = upright and (self.blind_sides or turned < 0)
-        return WindowReading(points, peaks, _SURE if good else -_SURE, None, None, None)
+        presence = self.presence if good else -_SURE
+        return WindowReading(points, peaks, presence, None, None, None)
 
 
 def _dot(window: np.ndarray, colour: np.ndarray) -> np.ndarray:

@@ -137,6 +137,18 @@ def test_a_wrong_direction_of_the_detector_is_mended(degrees: float) -> None:
     assert stand.reader.windows == [1, 3, 2]
 
 
+@pytest.mark.parametrize(
+    ("score", "presence", "believed"),
+    [(0.9, 1.0, True), (0.5, 3.0, True), (0.15, 6.0, True), (0.15, 2.0, False), (0.5, 1.0, False)],
+)
+def test_detector_and_key_points_vouch_for_a_new_hand_together(
+    score: float, presence: float, believed: bool
+) -> None:
+    boxes = DrawnBoxes({}, sure=True, score=score)
+    found = Stand([[RIGHT]], boxes=boxes, reader=DotReader(presence=presence)).see(0)
+    assert bool(found) == believed
+
+
 @pytest.mark.parametrize("sure", [False, True])
 def test_the_second_look_corrects_the_detectors_side(sure: bool) -> None:
     hands = [LEFT, RIGHT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from hand_recon_ros.detection.network import SsdRpn
     from hand_recon_ros.keypoints.network import Cpm
     from hand_recon_ros.networks.int8 import Ranges
+
+_CANDIDATE: Final = 0.25
+"""Score of boxes that are looked at more closely over ``min_score``, which holds for what the
+detector and the key point network believe together."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def learned_hands(
     reader = WindowNetwork(cpm, device, config.threads)
     example = reader([np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)])[0]
     return LearnedHands(
-        FrameSearcher(networks.detector, config.min_score, device, config.threads),
+        FrameSearcher(networks.detector, _CANDIDATE * config.min_score, device, config.threads),
         reader,
         PairNetwork(networks.acr, example, device, config.threads),
         config,

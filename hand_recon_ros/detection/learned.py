@@ -27,6 +27,9 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
+_DOUBT: Final = 1.8
+"""Log odds against a new hand before anything was seen of it: most boxes that are looked at show
+none. Measured on photographs and backgrounds (``hand_recon bench real``)."""
 _NEW: Final = 1.0
 """What a new hand costs against a followed one when both lie on one physical hand."""
 
@@ -125,8 +128,10 @@ class LearnedHands:
         ]
         new = [d for d in detections if not isinstance(d.hint, FollowedHand)]
         new.sort(key=lambda d: -d.score)
-        looks = [self._looker.find(frame, d) for d in new[: self._config.max_hands]]
-        seen += [self._begin(look, frame) for look in looks if look is not None]
+        for detection in new[: self._config.max_hands]:
+            look = self._looker.find(frame, detection)
+            if look is not None and _belief(detection, look) >= self._config.min_score:
+                seen.append(self._begin(look, frame))
         self._seen = self._distinct(seen)
         self._searches.plan(len(self._seen), searched=self._searched)
         return [s.keypoints for s in self._seen]
@@ -219,6 +224,17 @@ def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Arr
     """Trust points outside the image less."""
     outside = ((points_px < 0) | (points_px > (width - 1, height - 1))).any(axis=1)
     return np.where(outside, OUTSIDE * confidence, confidence)
+
+
+def _belief(detection: Detection, look: Look) -> float:
+    """Probability of a new hand, by what the detector and the key point network say together.
+
+    They err on different things: of photographs never trained on, with a ghost in one of twenty
+    backgrounds, presence alone found 78 % of the hands, both together 91 %.
+    """
+    score = float(np.clip(detection.score, 1e-3, 1 - 1e-3))
+    evidence = np.log(score / (1 - score)) + look.reading.presence - _DOUBT
+    return float(1.0 / (1.0 + np.exp(-np.clip(evidence, -50.0, 50.0))))
 
 
 def _overlap(a: Array, b: Array) -> float:
