@@ -90,9 +90,9 @@ class HandCrop:
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The window's (size, size, 3) uint8 pixels; beyond the image its border is repeated."""
         matrix = self.matrix
-        shrink = int(1.0 / max(self.scale, 1e-6))
-        if shrink >= 2:  # bilinear taps alone would skip pixels
-            image, moved = _shrunk(image, self._reach(), shrink)
+        halvings = round(float(-np.log2(max(self.scale, 1e-6))))
+        if halvings >= 1:  # bilinear taps alone would skip pixels
+            image, moved = _shrunk(image, self._reach(), halvings)
             matrix = matrix @ np.linalg.inv(moved)
         size = (self.size, self.size)
         return np.asarray(
@@ -212,17 +212,21 @@ def _towards(ray: Array) -> Array:
 
 
 def _shrunk(
-    image: NDArray[np.uint8], corners: Array, factor: int
+    image: NDArray[np.uint8], corners: Array, halvings: int
 ) -> tuple[NDArray[np.uint8], Array]:
-    """The part of an image round a window, ``factor`` times smaller, and the matrix to it."""
+    """The part of an image round a window, halved some times, and the matrix to it."""
+    factor = 1 << halvings
     height, width = image.shape[:2]
     low = np.floor(np.clip(corners.min(axis=0) - factor, 0, (width - 1, height - 1)))
     high = np.ceil(np.clip(corners.max(axis=0) + factor + 1, low + 1, (width, height)))
     (left, top), (right, bottom) = low.astype(int), high.astype(int)
     part = image[top:bottom, left:right]
     new = (max(part.shape[1] // factor, 1), max(part.shape[0] // factor, 1))
-    part = part[: new[1] * factor, : new[0] * factor]  # whole factors are four times as quick
+    part = part[: new[1] * factor, : new[0] * factor]
     sx, sy = new[0] / part.shape[1], new[1] / part.shape[0]
     # Pixel centres: x' = (x - left + 0.5) sx - 0.5.
     moved = np.array([[sx, 0, (0.5 - left) * sx - 0.5], [0, sy, (0.5 - top) * sy - 0.5], [0, 0, 1]])
-    return np.asarray(cv2.resize(part, new, interpolation=cv2.INTER_AREA), np.uint8), moved
+    for k in reversed(range(halvings)):  # means of 2 x 2 pixels: four times as quick as at once
+        size = (new[0] << k, new[1] << k)
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return part, moved
