@@ -28,6 +28,9 @@ _WIDEST: Final = 2.0
 """Largest tangent of half the window's field of view: beyond it a window is mostly stretched."""
 _TIED: Final = 0.6
 """Where the homography of a distorted window is exact: about where the fingers end."""
+_COARSE: Final = 1.6
+"""Image px for a window px from which on the image is halved first: bilinear taps alone would skip
+pixels. Halved sooner, it would be blurred."""
 _MIRROR: Final = np.array([-1.0, 1.0, 1.0])
 
 
@@ -90,8 +93,9 @@ class HandCrop:
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The window's (size, size, 3) uint8 pixels; beyond the image its border is repeated."""
         matrix = self.matrix
-        halvings = round(float(-np.log2(max(self.scale, 1e-6))))
-        if halvings >= 1:  # bilinear taps alone would skip pixels
+        step = 1.0 / max(self.scale, 1e-6)
+        if step >= _COARSE:
+            halvings = 1 + int(np.log2(step / _COARSE))
             image, moved = _shrunk(image, self._reach(), halvings)
             matrix = matrix @ np.linalg.inv(moved)
         size = (self.size, self.size)
