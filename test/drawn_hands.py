@@ -101,6 +101,7 @@ class DrawnBoxes:
         score: of the boxes.
         turned: by which the direction is wrong, degrees.
         extra: boxes in each searched frame that show no hand, or one twice.
+        extra_score: of them.
         searched: frames that were searched.
     """
 
@@ -110,6 +111,7 @@ class DrawnBoxes:
     score: float = 0.9
     turned: float = 0.0
     extra: Sequence[tuple[float, float, float, float]] = ()
+    extra_score: float = 0.8
     searched: list[int] = field(default_factory=list)
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
@@ -123,7 +125,9 @@ class DrawnBoxes:
             way = np.array([[cos, -sin], [sin, cos]]) @ way
             hint = FoundHand(side, self.score, 0.99, box, way) if self.sure else None
             found.append(Detection(side, self.score, box, hint=hint))
-        return found + [Detection(side, 0.8, np.array(b)) for b in self.extra for side in SIDES]
+        return found + [
+            Detection(side, self.extra_score, np.array(b)) for b in self.extra for side in SIDES
+        ]
 
     def reset(self) -> None: ...
 

@@ -264,6 +264,22 @@ def test_no_second_hand_on_the_same_hand_and_none_in_the_air() -> None:
         assert [len(found) for found in stand.run()] == [1] * 4
 
 
+def test_a_weak_box_that_showed_no_hand_is_left_alone_for_a_second() -> None:
+    def looks(score: float, static: bool = False) -> list[int]:
+        boxes = DrawnBoxes({}, extra=[(20, 20, 120, 120)], extra_score=score)
+        stand = Stand([[]] * 61, static=static, boxes=boxes)
+        frames = []
+        for index in range(61):
+            before = len(stand.reader.windows)
+            stand.see(index)
+            frames += [index] * (len(stand.reader.windows) > before)
+        assert len(stand.boxes.searched) == 61
+        return frames
+
+    assert looks(0.3) == [0, 30, 60]
+    assert looks(0.8) == looks(0.3, static=True) == list(range(61))
+
+
 def test_two_followed_hands_on_one_hand_are_merged() -> None:
     meeting = [[LEFT, replace(LEFT, at=(0.25 - 0.05 * k, 0.06, 0.6))] for k in range(7)]
     stand = Stand([*meeting, [LEFT], [LEFT]])

@@ -27,6 +27,11 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
+_SAME: Final = 0.7
+"""Overlap beyond which a found box is one that was refused."""
+_REFUSED_S: Final = 1.0
+"""How long a place that the detector half believes in is not looked at again after it showed no
+hand: ten windows each time would make live frames late."""
 _DOUBT: Final = 1.8
 """Log odds against a new hand before anything was seen of it: most boxes that are looked at show
 none. Measured on photographs and backgrounds (``hand_recon bench real``)."""
@@ -90,6 +95,7 @@ class LearnedHands:
         self._searches = SearchSchedule(config.max_hands, config.search_interval, always=static)
         self._searched = False
         self._seen: list[_Seen] = []
+        self._refused: list[tuple[float, Array]] = []  # stamp, box
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
         """Boxes of followed hands, and of new ones where a search is due.
@@ -109,7 +115,10 @@ class LearnedHands:
         if self._searched:
             found = self._boxes.detect(frame, previous)
             detections += [
-                d for d in found if all(_overlap(d.box_px, box) < _SAME_BOX for box in boxes)
+                d
+                for d in found
+                if all(_overlap(d.box_px, box) < _SAME_BOX for box in boxes)
+                and not self._was_refused(d, frame.stamp)
             ]
         return detections
 
@@ -132,6 +141,8 @@ class LearnedHands:
             look = self._looker.find(frame, detection)
             if look is not None and _belief(detection, look) >= self._config.min_score:
                 seen.append(self._begin(look, frame))
+            elif not self._static:
+                self._refused.append((frame.stamp, detection.box_px))
         self._seen = self._distinct(seen)
         self._searches.plan(len(self._seen), searched=self._searched)
         return [s.keypoints for s in self._seen]
@@ -157,13 +168,18 @@ class LearnedHands:
 
     def reset(self) -> None:
         """Forget earlier frames."""
-        self._seen = []
+        self._seen, self._refused = [], []
         self._searches.reset()
         self._boxes.reset()
 
     def close(self) -> None:
         """Free the models."""
         self._boxes.close()
+
+    def _was_refused(self, detection: Detection, stamp: float) -> bool:
+        self._refused = [(t, box) for t, box in self._refused if 0 <= stamp - t < _REFUSED_S]
+        weak = detection.score < self._config.min_score
+        return weak and any(_overlap(detection.box_px, box) >= _SAME for _, box in self._refused)
 
     def _follow(self, hand: FollowedHand, look: Look, frame: Frame) -> _Seen:
         hand.see(look.points_px, frame.stamp, look.score)
