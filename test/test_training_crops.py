@@ -207,6 +207,18 @@ def test_negatives_teach_nothing_but_absence(grounds: GroundBank) -> None:
     assert (batch.weight[absent] == 1).all()
 
 
+def test_the_side_of_hands_that_touch_is_not_taught(grounds: GroundBank) -> None:
+    def shown(step_m: float) -> float:
+        pairs = views(60)
+        pairs.labels["joints_m"][:, 1] = pairs.labels["joints_m"][:, 0]
+        pairs.labels["joints_m"][:, 1, :, 0] += step_m
+        batch = batch_of(pairs, grounds, replace(JITTERED, negative_share=1.0))
+        return float(batch.presence.mean())
+
+    assert shown(0.3) == 0.0
+    assert 0.2 < shown(0.02) < 0.47  # a third of the negatives does not fit
+
+
 def test_hidden_points_are_not_visible(grounds: GroundBank) -> None:
     plain = batch_of(views(), grounds, PLAIN)
     for change in ({"occluder_share": 1.0}, {"border_share": 1.0}):

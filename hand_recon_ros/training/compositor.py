@@ -24,6 +24,9 @@ from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
 _MIDDLE: Final = (CROP_SIZE - 1) / 2
+_APART: Final = 0.5
+"""Way between the middles of two hands, over the longer side of the box of one, beyond which a
+window shows clearly which of them is meant."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class CompositorConfig:
         strength: of camera effects.
         negative_share: without a hand of the expected side in the middle: a third each bare
             background, left hands that are not mirrored (or right ones that are), and hands far
-            off the middle. Where a kind does not fit (photographs have no bare background, pairs
-            have no wrong side) the hand stays.
+            off the middle. Where a kind does not fit (photographs have no bare background, hands
+            that touch no wrong side) the hand stays.
         soft_share: hands from a coarser picture.
         occluder_share: with something in front.
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
@@ -108,7 +111,12 @@ class Compositor:
         """(N,) each: bare background, wrong side, far off the middle."""
         draw = rng.random(len(hands)) / max(self.config.negative_share, 1e-9)
         bare = (draw < 1 / 3) & ~hands.covering
-        wrong = (draw >= 1 / 3) & (draw < 2 / 3) & hands.alone
+        # Beside its partner, too, a hand in the middle of the other side's window is no hand of
+        # that side: without that, the sides of pairs would be told apart by chance.
+        middle, size = hands.points_px.mean(axis=1), np.ptp(hands.points_px, axis=1).max(axis=1)
+        way = np.linalg.norm(middle - middle[hands.partner], axis=1)
+        apart = hands.alone | ((hands.partner >= 0) & (way > _APART * size))
+        wrong = (draw >= 1 / 3) & (draw < 2 / 3) & apart
         return bare, wrong, (draw >= 2 / 3) & (draw < 1)
 
     def _pictures(
