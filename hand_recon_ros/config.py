@@ -43,7 +43,12 @@ class DetectorConfig:
         "empty = those that come with the package.",
     )
     max_hands: int = option_field(2, "Most hands in a frame.", low=1, high=8)
-    min_score: float = option_field(0.5, "Least score of a new hand.", low=0.0, high=1.0)
+    min_score: float = option_field(
+        0.5,
+        "Least score of a new hand (learned: its probability by detector and key points).",
+        low=0.0,
+        high=1.0,
+    )
     min_tracking_score: float = option_field(
         0.5, "Least score to follow a hand.", low=0.0, high=1.0
     )

@@ -68,10 +68,11 @@ def test_mirrored_window_is_the_flipped_one() -> None:
     assert np.abs(plain[:, ::-1].astype(int) - flipped).max() <= 2
 
 
-def test_shrinking_averages_pixels() -> None:
+@pytest.mark.parametrize("step", [1.7, 2.4, 3.1, 5.0])
+def test_shrinking_averages_pixels(step: float) -> None:
     stripes = np.zeros((720, 1280, 3), np.uint8)
     stripes[:, ::2] = 200
-    seen = crop_at(PLAIN, (640, 360), 640).cut(stripes)
+    seen = crop_at(PLAIN, (640, 360), 128 * step).cut(stripes)
     assert seen.std() < 5
     assert seen.mean() == pytest.approx(100, abs=3)
 

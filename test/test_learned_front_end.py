@@ -280,6 +280,26 @@ def test_a_weak_box_that_showed_no_hand_is_left_alone_for_a_second() -> None:
     assert looks(0.8) == looks(0.3, static=True) == list(range(61))
 
 
+@pytest.mark.parametrize("ghosts", [[(0, 0, 640, 480)], [(20, 20, 90, 90), (500, 20, 90, 90)]])
+def test_strong_ghosts_do_not_hide_a_weak_hand(ghosts: list[tuple[float, ...]]) -> None:
+    boxes = DrawnBoxes({}, sure=True, score=0.3, extra=ghosts, extra_score=0.6)  # type: ignore[arg-type]
+    stand = Stand([[]] * 3 + [[RIGHT]] * 3, boxes=boxes)
+    found = stand.run()
+    assert found[:3] == [[], [], []]
+    assert [[k.side for k in hands] for hands in found[3:]] == [["right"]] * 3
+
+
+def test_a_ghost_that_was_refused_gets_no_turned_windows_again() -> None:
+    boxes = DrawnBoxes({}, extra=[(20, 20, 120, 120)], extra_score=0.8)
+    stand = Stand([[]] * 2, boxes=boxes)
+    spent = []
+    for index in range(2):
+        before = sum(stand.reader.windows)
+        stand.see(index)
+        spent.append(sum(stand.reader.windows) - before)
+    assert 0 < spent[1] <= spent[0] / 2
+
+
 def test_two_followed_hands_on_one_hand_are_merged() -> None:
     meeting = [[LEFT, replace(LEFT, at=(0.25 - 0.05 * k, 0.06, 0.6))] for k in range(7)]
     stand = Stand([*meeting, [LEFT], [LEFT]])

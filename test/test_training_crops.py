@@ -207,7 +207,7 @@ def test_negatives_teach_nothing_but_absence(grounds: GroundBank) -> None:
     assert (batch.weight[absent] == 1).all()
 
 
-def test_the_side_of_hands_that_touch_is_not_taught(grounds: GroundBank) -> None:
+def test_the_side_of_hands_upon_each_other_is_not_taught(grounds: GroundBank) -> None:
     def shown(step_m: float) -> float:
         pairs = views(60)
         pairs.labels["joints_m"][:, 1] = pairs.labels["joints_m"][:, 0]

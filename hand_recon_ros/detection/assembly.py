@@ -55,7 +55,7 @@ class FrameSearcher:
 
     Args:
         network: which.
-        min_score: of a new hand.
+        min_score: of boxes.
         device: "cpu" or "cuda".
         threads: of the CPU.
     """

@@ -17,6 +17,7 @@ from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box
 from hand_recon_ros.detection.followed import FollowedHand
 from hand_recon_ros.detection.looking import Look, WindowLooker
+from hand_recon_ros.detection.refused import RefusedPlaces
 from hand_recon_ros.keypoints.calibration import Calibration
 from hand_recon_ros.keypoints.confidence import OUTSIDE
 from hand_recon_ros.keypoints.crops import HandCrop
@@ -27,11 +28,6 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
-_SAME: Final = 0.7
-"""Overlap beyond which a found box is one that was refused."""
-_REFUSED_S: Final = 1.0
-"""How long a place that the detector half believes in is not looked at again after it showed no
-hand: ten windows each time would make live frames late."""
 _DOUBT: Final = 1.8
 """Log odds against a new hand before anything was seen of it: most boxes that are looked at show
 none. Measured on photographs and backgrounds (``hand_recon bench real``)."""
@@ -95,7 +91,7 @@ class LearnedHands:
         self._searches = SearchSchedule(config.max_hands, config.search_interval, always=static)
         self._searched = False
         self._seen: list[_Seen] = []
-        self._refused: list[tuple[float, Array]] = []  # stamp, box
+        self._refused = RefusedPlaces()
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
         """Boxes of followed hands, and of new ones where a search is due.
@@ -114,11 +110,12 @@ class LearnedHands:
         self._searched = self._searches.due()
         if self._searched:
             found = self._boxes.detect(frame, previous)
+            bar = self._config.min_score
             detections += [
                 d
                 for d in found
                 if all(_overlap(d.box_px, box) < _SAME_BOX for box in boxes)
-                and not self._was_refused(d, frame.stamp)
+                and (d.score >= bar or (d.box_px, frame.stamp) not in self._refused)
             ]
         return detections
 
@@ -136,13 +133,15 @@ class LearnedHands:
             if look is not None
         ]
         new = [d for d in detections if not isinstance(d.hint, FollowedHand)]
-        new.sort(key=lambda d: -d.score)
+        # Strong boxes that were refused lately may try again, but neither first nor at length.
+        again = {id(d) for d in new if (d.box_px, frame.stamp) in self._refused}
+        new.sort(key=lambda d: (id(d) in again, -d.score))
         for detection in new[: self._config.max_hands]:
-            look = self._looker.find(frame, detection)
+            look = self._looker.find(frame, detection, turned=id(detection) not in again)
             if look is not None and _belief(detection, look) >= self._config.min_score:
                 seen.append(self._begin(look, frame))
             elif not self._static:
-                self._refused.append((frame.stamp, detection.box_px))
+                self._refused.add(detection.box_px, frame.stamp)
         self._seen = self._distinct(seen)
         self._searches.plan(len(self._seen), searched=self._searched)
         return [s.keypoints for s in self._seen]
@@ -168,18 +167,14 @@ class LearnedHands:
 
     def reset(self) -> None:
         """Forget earlier frames."""
-        self._seen, self._refused = [], []
+        self._seen = []
+        self._refused.clear()
         self._searches.reset()
         self._boxes.reset()
 
     def close(self) -> None:
         """Free the models."""
         self._boxes.close()
-
-    def _was_refused(self, detection: Detection, stamp: float) -> bool:
-        self._refused = [(t, box) for t, box in self._refused if 0 <= stamp - t < _REFUSED_S]
-        weak = detection.score < self._config.min_score
-        return weak and any(_overlap(detection.box_px, box) >= _SAME for _, box in self._refused)
 
     def _follow(self, hand: FollowedHand, look: Look, frame: Frame) -> _Seen:
         hand.see(look.points_px, frame.stamp, look.score)

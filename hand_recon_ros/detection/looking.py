@@ -67,13 +67,18 @@ class WindowLooker:
         self._reader = reader
         self._min_score = min_score
 
-    def find(self, frame: Frame, detection: Detection) -> Look | None:
+    def find(self, frame: Frame, detection: Detection, *, turned: bool = True) -> Look | None:
         """Look at a new hand: first through its box, then through a window round its key points.
 
         Both sides are tried at the second look, and at the first unless the detector was sure
         (``hint.side_score``). Where the box's direction (``hint.direction``, else upright) does not
         convince, windows turned by quarters are tried, too: of small or bent hands the key point
         network knows more than the detector.
+
+        Args:
+            frame: to look at.
+            detection: where.
+            turned: False = turned windows are not tried.
         """
         x, y, width, height = detection.box_px
         centre, side_px = (x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height)
@@ -83,7 +88,7 @@ class WindowLooker:
         sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
         sides = (detection.side,) if sure else SIDES
         looks: list[Look] = []
-        for turns in ((1.0,), _TURNS):
+        for turns in ((1.0,), _TURNS) if turned else ((1.0,),):
             windows = [
                 (s, crop_at(frame.camera, centre, side_px, (d.real, d.imag), mirrored=s == "left"))
                 for d in (direction * turn for turn in turns)

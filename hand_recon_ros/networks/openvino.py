@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 
 class OpenVinoNetwork:
-    """See ``runtime.Network``. Single precision: results are torch's but for rounding."""
+    """See ``runtime.Network``. Single precision: results are torch's but for rounding.
+
+    It serves one caller at a time: inputs lie in memory of its own.
+    """
 
     backend = "openvino"
 
@@ -47,6 +50,8 @@ class OpenVinoNetwork:
     def __call__(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """See ``Network``."""
         for own, array in zip(self._inputs, inputs, strict=True):
+            if own.shape != array.shape:  # copyto would repeat it
+                raise ValueError(f"compiled for an array {own.shape}, got {array.shape}")
             np.copyto(own, array, casting="no")
         self._request.start_async()
         self._request.wait()

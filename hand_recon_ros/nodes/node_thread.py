@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from rclpy.node import Node
 from hand_recon_ros.io.closing import Closing
 
 _TURN_S = 0.05
+_PATIENCE_S = 10.0
 
 
 class NodeThread(Closing):
@@ -29,20 +29,34 @@ class NodeThread(Closing):
         self._node, self._turn = node, turn
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(node)
+        self._name = node.get_name()
+        self._error: Exception | None = None
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._spin, name=node.get_name(), daemon=True)
+        self._thread = threading.Thread(target=self._spin, name=self._name, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop spinning."""
+        """Stop spinning.
+
+        Raises:
+            RuntimeError: a callback hangs, or one failed and ended the thread.
+        """
         self._closed.set()
-        self._thread.join(5.0)
+        self._thread.join(_PATIENCE_S)
+        if self._thread.is_alive():  # what it uses must stay
+            raise RuntimeError(f"{self._name}: a callback hangs; its results are not complete")
         self._executor.shutdown()
         self._node.destroy_node()
+        if self._error is not None:
+            raise RuntimeError(f"{self._name}: a callback failed") from self._error
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
+        try:
             while not self._closed.is_set():
                 self._executor.spin_once(timeout_sec=_TURN_S)
                 if self._turn is not None:
                     self._turn()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:  # told to whoever closes
+            self._error = error

@@ -98,9 +98,11 @@ class Recorder(Closing):
 
     def close(self) -> None:
         """Stop listening and finish the bag."""
-        self._thread.close()
-        if self._bag is not None:
-            self._bag.close()
+        try:
+            self._thread.close()
+        finally:
+            if self._bag is not None:
+                self._bag.close()
 
     def _taker(self, topic: str) -> Any:
         is_hands = topic == self._hands_topic and self._keep

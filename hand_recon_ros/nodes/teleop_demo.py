@@ -140,9 +140,14 @@ def _summary(
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
         engaged = np.array([name == "ENGAGED" for _, name, _ in told.states])
         share = 100 * float(np.mean(engaged[np.argmax(engaged) :])) if engaged.any() else 0.0
-        figures[robot.name] = {"commands": len(times), "rate_hz": rate, "engaged_pct": share}
+        figures[robot.name] = {
+            "commands": len(times),
+            "rate_hz": rate,
+            "engaged_since_first_pct": share,
+        }
         rows.append((f"{robot.name}: commands", f"{len(times)}, {rate:.1f} a second"))
-        rows.append((f"{robot.name}: led by a hand, since the first", f"{share:.0f} % of the time"))
+        led = f"{robot.name}: led by a hand, since the first"
+        rows.append((led, f"{share:.0f} % of the time"))
     (job.out / "summary.json").write_text(json.dumps(figures, indent=2) + "\n")
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     page = f"# Teleoperation demo: {job.name}\n\n| what | figure |\n|---|---|\n{table}\n"

@@ -22,7 +22,13 @@ from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
 from hand_recon_ros.training.batch import CropBatch
 from hand_recon_ros.training.cpm_task import CpmTask
-from hand_recon_ros.training.data import DataConfig, TrainingData, photo_batches, view_batches
+from hand_recon_ros.training.data import (
+    WAITING,
+    DataConfig,
+    TrainingData,
+    photo_batches,
+    view_batches,
+)
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
@@ -206,13 +212,13 @@ def _detector(
     refresh = None
     if data.producers >= 0:
         ring = stack.enter_context(
-            ViewRing(RenderedViews(data.synthesis, data.seed), 512, max(data.producers, 1))
+            ViewRing(RenderedViews(data.synthesis, data.seed), WAITING, data.workers)
         )
         fill(views, ring, data.first_fill)
         refill = Refill(views, ring, data.uses)
 
         def refresh() -> None:
-            refill.used(config.batch)
+            refill.used(round(config.batch * (1 - data.real_share)))
 
     batches = detector_batches(
         views, composer, photos, batch=config.batch, real_share=data.real_share, seed=config.seed,

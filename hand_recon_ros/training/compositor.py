@@ -39,7 +39,7 @@ class CompositorConfig:
         negative_share: without a hand of the expected side in the middle: a third each bare
             background, left hands that are not mirrored (or right ones that are), and hands far
             off the middle. Where a kind does not fit (photographs have no bare background, hands
-            that touch no wrong side) the hand stays.
+            whose middles are close no wrong side) the hand stays.
         soft_share: hands from a coarser picture.
         occluder_share: with something in front.
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``

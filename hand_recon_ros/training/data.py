@@ -23,7 +23,7 @@ from hand_recon_ros.training.replay import Refill, Replay, fill
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
 
-_WAITING: Final = 512
+WAITING: Final = 512
 """Views that may wait for the trainer while it validates or saves."""
 
 
@@ -64,6 +64,11 @@ class DataConfig:
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
     compositor: CompositorConfig = field(default_factory=CompositorConfig)
 
+    @property
+    def workers(self) -> int:
+        """Processes that render, where any do."""
+        return self.producers or max(1, (os.cpu_count() or 2) - 1)
+
 
 class TrainingData(Closing):
     """An endless iterator of batches; use it in a ``with`` block, which ends the producers.
@@ -91,9 +96,8 @@ class TrainingData(Closing):
             raise ValueError("no producers and no file of views: nothing would be rendered")
         with ExitStack() as undo:
             if config.producers >= 0:
-                workers = config.producers or max(1, (os.cpu_count() or 2) - 1)
                 source = RenderedViews(config.synthesis, config.seed)
-                self._ring = undo.enter_context(ViewRing(source, _WAITING, workers))
+                self._ring = undo.enter_context(ViewRing(source, WAITING, config.workers))
             if config.views is not None:
                 self._replay.add(ViewSet.load(config.views))
             if config.real_share > 0:
