@@ -8,17 +8,16 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
 from hand_recon_ros.config import Config
-from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
+from hand_recon_ros.nodes.diagnostics import diagnostics_message
+from hand_recon_ros.nodes.guarded_node import SUCCESS, GuardedNode
 from hand_recon_ros.nodes.image_source import MESSAGE_TYPES, Arrival, ImageSource
 from hand_recon_ros.nodes.outputs import Outputs
-from hand_recon_ros.nodes.parameter_table import NODE_ARGUMENTS
 from hand_recon_ros.nodes.parameters import (
     NodeConfig,
     declare_parameters,
@@ -26,14 +25,12 @@ from hand_recon_ros.nodes.parameters import (
     read_config,
     with_dynamic,
 )
-from hand_recon_ros.nodes.problems import Problems
 from hand_recon_ros.nodes.quality import explain_incompatibility, image_qos
 from hand_recon_ros.nodes.slot import Worker
 from hand_recon_ros.stream.camera_source import CameraSource
 
 REPORT_PERIOD_S = 1.0
 """Between two diagnostics."""
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
 def real_reconstructor(config: Config) -> Any:
@@ -43,7 +40,7 @@ def real_reconstructor(config: Config) -> Any:
     return HandReconstructor(config)
 
 
-class HandReconNode(LifecycleNode):
+class HandReconNode(GuardedNode):
     """Lifecycle node: configure loads the models, activate listens, cleanup frees everything.
 
     The executor's thread only puts images into a slot; one worker thread decodes, reconstructs and
@@ -68,7 +65,7 @@ class HandReconNode(LifecycleNode):
         Raises:
             ConfigError: a parameter is unknown or has a bad value.
         """
-        super().__init__(name, **NODE_ARGUMENTS, **node_arguments)
+        super().__init__(name, **node_arguments)
         self._factory = reconstructor_factory
         self._chain: Any = None
         self._outputs: Outputs | None = None
@@ -77,8 +74,6 @@ class HandReconNode(LifecycleNode):
         self._busy: Worker[Arrival] | None = None  # stopped, its last frame takes long
         self._inputs: list[Subscription] = []
         self._warned = 0
-        self._problems = Problems(self.get_logger())
-        self._statistics = Statistics()
         self._config, self._node_config = Config(), NodeConfig()
         declare_parameters(self)
         self.add_post_set_parameters_callback(self._parameters_changed)
@@ -91,71 +86,18 @@ class HandReconNode(LifecycleNode):
         if read_config(self)[1].autostart and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
-    # Lifecycle. An exception out of these would finalise the node for good: they return FAILURE.
+    # Lifecycle
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters and load the models."""
-        self._problems.forget()
-        try:
-            self._config, self._node_config = read_config(self)
-            self._chain = self._factory(self._config)
-            self._outputs = Outputs(
-                self, self._config, self._node_config, self._chain, self._problems
-            )
-        except Exception as error:
-            self._free()
-            self._problems.report(
-                "configure",
-                f"cannot configure: {error} (the node stays unconfigured: set the parameter right "
-                "and configure again)",
-                "error",
-            )
-            return FAILURE
+    def _prepare(self) -> None:
+        self._config, self._node_config = read_config(self)
+        self._chain = self._factory(self._config)
+        self._outputs = Outputs(self, self._config, self._node_config, self._chain, self._problems)
         self._warned = 0
         self._log_warnings()
-        return super().on_configure(state)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Listen to the camera."""
-        self._problems.forget()
-        self._statistics = Statistics()
-        try:
-            if not self._idle():
-                raise RuntimeError("the last frame is still being worked on: try again later")
-            self._listen()
-        except Exception as error:
-            self._silence()
-            self._problems.report("activate", f"cannot activate: {error}", "error")
-            return FAILURE
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop listening and publishing."""
-        self._silence()
-        self._problems.forget()  # of a stream that nobody listens to any more
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the models."""
-        self._free()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything from whatever state."""
-        self._free()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, so that the node can be configured again."""
-        self._free()
-        return super().on_error(state)
-
-    def destroy_node(self) -> None:
-        """Free everything and leave the graph."""
-        self._free()
-        super().destroy_node()
 
     def _listen(self) -> None:
+        if not self._idle():
+            raise RuntimeError("the last frame is still being worked on: try again later")
         assert self._outputs is not None
         config = self._node_config
         topic, info_topic = self._image_topic(), self.resolve_topic_name("camera_info")

@@ -8,7 +8,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from std_msgs.msg import Bool
@@ -18,9 +17,8 @@ from hand_recon_ros.config import ConfigError
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.msg import TeleopState as TeleopStateMsg
 from hand_recon_ros.nodes.command_loop import CommandLoop
-from hand_recon_ros.nodes.diagnostics import Statistics, diagnostics_message
-from hand_recon_ros.nodes.parameter_table import NODE_ARGUMENTS
-from hand_recon_ros.nodes.problems import Problems
+from hand_recon_ros.nodes.diagnostics import diagnostics_message
+from hand_recon_ros.nodes.guarded_node import SUCCESS, GuardedNode
 from hand_recon_ros.nodes.quality import image_qos
 from hand_recon_ros.nodes.robot_messages import observation_of
 from hand_recon_ros.nodes.teleop_human import HumanSide
@@ -32,10 +30,9 @@ REPORT_PERIOD_S = 1.0
 """Between two diagnostics."""
 _BRAKING_S = 3.0
 """Longest wait for robots to stand before the node falls silent."""
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class HandTeleopNode(LifecycleNode):
+class HandTeleopNode(GuardedNode):
     """Lifecycle node: configure reads the robots, activate listens and lets people engage.
 
     The executor's thread takes messages and retargets; a thread of its own makes the commands at a
@@ -60,15 +57,13 @@ class HandTeleopNode(LifecycleNode):
         Raises:
             ConfigError: a parameter is unknown or has a bad value.
         """
-        super().__init__(name, **NODE_ARGUMENTS, **node_arguments)
+        super().__init__(name, **node_arguments)
         self._load_robot = robot_loader
         self._links: list[RobotLink] = []
         self._human: HumanSide | None = None
         self._states: Any = None
         self._loop: CommandLoop | None = None
         self._inputs: list[Subscription] = []
-        self._problems = Problems(self.get_logger())
-        self._statistics = Statistics()
         declare_parameters(self)
         self._config, self._node_config = read_config(self)
         self._diagnostics = self.create_publisher(
@@ -83,64 +78,10 @@ class HandTeleopNode(LifecycleNode):
         if self._node_config.autostart and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
-    # Lifecycle. An exception out of these would finalise the node for good: they return FAILURE.
+    # Lifecycle
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters and the robots' files."""
-        self._problems.forget()
-        try:
-            self._config, self._node_config = read_config(self)
-            self._make_outputs()
-        except Exception as error:
-            self._free()
-            self._problems.report(
-                "configure",
-                f"cannot configure: {error} (the node stays unconfigured: set the parameter right "
-                "and configure again)",
-                "error",
-            )
-            return FAILURE
-        return super().on_configure(state)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Listen to hands and robots, and begin to make commands: silent ones, until engaged."""
-        self._problems.forget()
-        self._statistics = Statistics()
-        try:
-            self._listen()
-        except Exception as error:
-            self._silence()
-            self._problems.report("activate", f"cannot activate: {error}", "error")
-            return FAILURE
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Brake the robots and fall silent."""
-        self._silence()
-        self._problems.forget()
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget the robots."""
-        self._free()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Brake, and free everything from whatever state."""
-        self._free()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Brake, and free everything, so that the node can be configured again."""
-        self._free()
-        return super().on_error(state)
-
-    def destroy_node(self) -> None:
-        """Brake, free everything and leave the graph."""
-        self._free()
-        super().destroy_node()
-
-    def _make_outputs(self) -> None:
+    def _prepare(self) -> None:
+        self._config, self._node_config = read_config(self)
         config = self._config
         self._states = self.create_lifecycle_publisher(
             TeleopStateMsg, "~/state", QoSProfile(depth=10)
