@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.detection.ssd_rpn import box_round
-from hand_recon_ros.types import Array
+from hand_recon_ros.types import Array, Detection, Keypoints
 
 _EAGER_FRAMES = 6
 """Frames in which every one is searched after a hand was lost: it is likely to come back."""
@@ -31,6 +32,18 @@ def hand_box(points_px: Array, width: int, height: int) -> Array:
     x, y, wide, high = box_round(points_px)
     low = np.clip((x, y), 0, (width, height))
     return np.concatenate([low, np.clip((x + wide, y + high), 0, (width, height)) - low])
+
+
+def own_keypoints(detections: Sequence[Detection], owner: str) -> list[Keypoints]:
+    """Key points that a detector found with its boxes, unpacked from their hints.
+
+    Raises:
+        TypeError: a detection comes from another detector; names the ``owner``.
+    """
+    hands = [d.hint for d in detections if isinstance(d.hint, Keypoints)]
+    if len(hands) < len(detections):
+        raise TypeError(f"{owner}.estimate takes only its own detections")
+    return hands
 
 
 class SearchSchedule:

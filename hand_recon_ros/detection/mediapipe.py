@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hand_recon_ros.config import DetectorConfig
-from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box
+from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box, own_keypoints
 from hand_recon_ros.detection.mediapipe_graph import open_graph
 from hand_recon_ros.detection.native_log import native_chatter_hidden
 from hand_recon_ros.keypoints.confidence import joint_confidence
@@ -71,11 +71,7 @@ class MediaPipeHands:
         Raises:
             TypeError: a detection comes from another detector.
         """
-        hands = [detection.hint for detection in detections]
-        for hand in hands:
-            if not isinstance(hand, Keypoints):
-                raise TypeError("MediaPipeHands.estimate takes only its own detections")
-        return [hand for hand in hands if isinstance(hand, Keypoints)]
+        return own_keypoints(detections, "MediaPipeHands")
 
     def reset(self) -> None:
         """Forget earlier frames."""

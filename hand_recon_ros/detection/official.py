@@ -17,7 +17,7 @@ from hand_recon_ros.acr_official.hands import HandLift
 from hand_recon_ros.acr_official.network import INPUT_SIZE
 from hand_recon_ros.acr_official.picture import squared
 from hand_recon_ros.acr_official.readout import CENTRE_THRESHOLD, Reader, Readings, hands_of
-from hand_recon_ros.detection.common import check_image
+from hand_recon_ros.detection.common import check_image, own_keypoints
 from hand_recon_ros.mano.data import HandModelData
 from hand_recon_ros.networks.runtime import compile_network
 from hand_recon_ros.skeleton import Side
@@ -74,11 +74,7 @@ class OfficialAcrHands:
         Raises:
             TypeError: a detection comes from another detector.
         """
-        hands = [detection.hint for detection in detections]
-        for hand in hands:
-            if not isinstance(hand, Keypoints):
-                raise TypeError("OfficialAcrHands.estimate takes only its own detections")
-        return [hand for hand in hands if isinstance(hand, Keypoints)]
+        return own_keypoints(detections, "OfficialAcrHands")
 
     def reset(self) -> None:
         """Nothing is remembered."""
