@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.qos import QoSProfile
 from ros_helpers import Graph, Listener, graph, make_hand, ros_domain, wait_for
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from hand_recon_ros.camera import Camera
+from hand_recon_ros.msg import HandArray
 from hand_recon_ros.nodes.camera_player import CameraPlayer, back_and_forth, play, prepare, prepared
 from hand_recon_ros.nodes.convert import hand_array_message
 from hand_recon_ros.nodes.demo_input import Truth
@@ -112,6 +114,19 @@ def test_player_is_a_camera_on_time(graph: Graph) -> None:
         assert info.k[0] == 60.0
 
 
+def test_a_camera_repeats_its_first_picture_until_told(ros_domain: None, graph: Graph) -> None:
+    images, infos = Listener(graph, Image, "/image"), Listener(graph, CameraInfo, "/camera_info")
+    player = CameraPlayer(reliable=True, context=graph.context)
+    try:
+        assert player.wait_for_listener(10)
+        player.prime(prepare(frame()), CAMERA, 0.01, lambda _: len(images.messages) >= 4)
+        stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in images.messages]
+        assert stamps == sorted(set(stamps)), "each has a stamp of its own"
+        wait_for(lambda: len(infos.messages) >= 4, "a camera_info with each")
+    finally:
+        player.destroy_node()
+
+
 def test_prepared_picture_is_an_ordinary_message() -> None:
     from rclpy.serialization import deserialize_message
 
@@ -121,10 +136,7 @@ def test_prepared_picture_is_an_ordinary_message() -> None:
 
 
 def test_recorded_bag_holds_the_messages(graph: Graph, tmp_path: Path) -> None:
-    from rclpy.qos import QoSProfile
     from rosbags.highlevel import AnyReader
-
-    from hand_recon_ros.msg import HandArray
 
     bag = tmp_path / "bag"
     with Recorder(graph.context, bag) as recorder:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import select
 import struct
 import sys
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,26 @@ class CameraPlayer(Node):
                 return True
             time.sleep(0.02)
         return False
+
+    def prime(
+        self, picture: bytearray, camera: Camera, period_s: float, told: Callable[[float], bool]
+    ) -> None:
+        """Repeat one picture until ``told``.
+
+        That somebody subscribes is known here before the subscriber knows of us, and images of
+        best effort are lost until then. A short clip can be over by that time, or while the chain
+        is still at its first image, which is slow.
+
+        Args:
+            picture: prepared image.
+            camera: of the picture.
+            period_s: between two repetitions.
+            told: waits for so many seconds at most, s; True = go on.
+        """
+        while self.context.ok():
+            self.publish(picture, camera)
+            if told(period_s):
+                return
 
     def publish(self, picture: bytearray, camera: Camera) -> int:
         """Stamp and publish a prepared image and its camera_info; returns the stamp, ns."""
@@ -158,6 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not player.wait_for_listener(options.wait):
                 player.get_logger().error(f"nobody subscribed within {options.wait:g} s")
                 return 3
+            if options.prime and (first := next(pictures, None)):
+                pictures = itertools.chain([first], pictures)
+                player.prime(first[1], first[0].camera, 1 / fps, _line_comes)
             log = csv.writer(stack.enter_context(open(options.log, "w", buffering=1)))
             video = None
             if options.save and source.fps:
@@ -178,6 +202,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _line_comes(timeout_s: float) -> bool:
+    return bool(select.select([sys.stdin], [], [], timeout_s)[0])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Play a video as a camera.")
     parser.add_argument("video", help="video file, or webcam number")
@@ -188,6 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--reliable", action="store_true", help="reliable instead of best effort")
     parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for a listener")
+    parser.add_argument(
+        "--prime", action="store_true", help="repeat the first picture until Enter (standard input)"
+    )
     parser.add_argument("--save", type=Path, help="also write the frames to this MP4")
     parser.add_argument(
         "--log", type=Path, default="/dev/null", help="write index and stamp (ns) of each frame"

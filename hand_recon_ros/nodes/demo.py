@@ -25,6 +25,8 @@ from hand_recon_ros.nodes.processes import Process, prepare_dds, start_camera, s
 from hand_recon_ros.nodes.recorder import Recorder
 
 CLIP_FRAMES = WEBCAM_FRAMES = 300
+_READY_S = 60.0
+"""How long to wait for the node's first result."""
 _LAST_RESULT_S = 1.0
 """How long to wait for results once the camera has ended."""
 DONE, FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
@@ -140,8 +142,8 @@ def _run(job: Job) -> int:
     print(f"\n{page}\nresults are in {job.out.resolve()}: start with summary.md and overlay.mp4")
     if interrupted:
         return INTERRUPTED
-    if not received:
-        raise DemoError(f"the node sent nothing; see {job.out / 'node.log'}")
+    if not results:
+        raise DemoError(f"the node sent no hands of the clip; see {job.out / 'node.log'}")
     return DONE
 
 
@@ -154,16 +156,18 @@ def play(job: Job, recorder: Recorder, log: Path) -> None:
         options += ["--frames", str(job.frames)]
     if job.is_webcam:
         options += ["--save", str(job.out / "input.mp4")]
+    else:  # a webcam sends more pictures while the node gets ready, a clip would be over
+        options += ["--prime"]
     with (
         start_node(job.parameters, job.out / "node.log") as node,
         start_camera(job.video, options, job.out / "camera.log") as camera,
         tqdm(desc="playing", total=job.length, unit="frame") as progress,
     ):
+        primed = 0 if job.is_webcam else _prime(node, camera, recorder)
         ended: float | None = None
         while ended is None or time.monotonic() - ended < _LAST_RESULT_S:
             time.sleep(0.05)
-            count = len(recorder.hands)
-            if count > progress.n:
+            if (count := len(recorder.hands) - primed) > progress.n:
                 progress.update(count - progress.n)
                 ended = ended and time.monotonic()
             if ended is None and camera.exit_code is not None:
@@ -171,6 +175,22 @@ def play(job: Job, recorder: Recorder, log: Path) -> None:
             _check(node, "node")
         if camera.exit_code:
             _check(camera, "camera")
+
+
+def _prime(node: Process, camera: Process, recorder: Recorder) -> int:
+    """Let the clip begin once results reach us; return how many came before."""
+    deadline = time.monotonic() + _READY_S
+    while not recorder.hands:
+        time.sleep(0.02)
+        _check(node, "node")
+        _check(camera, "camera")
+        if time.monotonic() > deadline:
+            raise DemoError(
+                f"no hands came back within {_READY_S:g} s:\n"
+                f"{node.last_words()}\n{camera.last_words()}"
+            )
+    camera.press_enter()
+    return len(recorder.hands)
 
 
 def _check(process: Process, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,6 +46,7 @@ class Process(Closing):
             # A session of its own: Ctrl-C at the terminal reaches us, and we stop it in order.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -60,6 +62,13 @@ class Process(Closing):
         """None while it runs."""
         return self._process.poll()
 
+    def press_enter(self) -> None:
+        """Send an empty line; ignored if it has ended."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+
     def stop(self, patience_s: float = 5.0) -> int:
         """Interrupt it as Ctrl-C does; kill it only if it does not end. Returns the exit code."""
         if self._process.poll() is None:
@@ -68,6 +77,8 @@ class Process(Closing):
                 self._process.wait(patience_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # type: ignore[union-attr]
         return self._process.wait()
 
     def last_words(self, lines: int = 12) -> str:

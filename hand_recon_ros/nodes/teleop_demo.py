@@ -21,7 +21,7 @@ from hand_recon_ros.io.frames import open_video
 from hand_recon_ros.nodes.demo import DONE, INTERRUPTED, DemoError, Job, exit_code, job_of, play
 from hand_recon_ros.nodes.demo_report import read_log
 from hand_recon_ros.nodes.processes import Process, prepare_dds
-from hand_recon_ros.nodes.recorder import Recorder
+from hand_recon_ros.nodes.recorder import Received, Recorder
 from hand_recon_ros.nodes.robot_recorder import NODE, RobotRecorder
 from hand_recon_ros.nodes.teleop_film import film
 from hand_recon_ros.retarget.robot import Robot, load_robot
@@ -88,7 +88,7 @@ def _run(job: Job, robots: dict[Side, tuple[Robot, Path]]) -> int:
     told = {side: (robot, commands.told[side]) for side, (robot, _) in robots.items()}
     with open_video(video, load_cameras(job.camera)) as source:
         film(job.out / "teleop.mp4", source, hands.hands, indices, told)
-    page = _summary(job, hands, commands, robots)
+    page = _summary(job, [r for r in hands.hands if r.stamp_ns in indices], commands, robots)
     print(f"\n{page}\nresults are in {job.out.resolve()}: start with teleop.mp4")
     if interrupted:
         return INTERRUPTED
@@ -121,13 +121,16 @@ def _wait_until_engaged(commands: RobotRecorder, node: Process) -> None:
 
 
 def _summary(
-    job: Job, hands: Recorder, commands: RobotRecorder, robots: dict[Side, tuple[Robot, Path]]
+    job: Job,
+    received: Sequence[Received],
+    commands: RobotRecorder,
+    robots: dict[Side, tuple[Robot, Path]],
 ) -> str:
     """Write summary.json and summary.md; return the page."""
     rows = []
     figures: dict[str, object] = {"source": job.name}
-    if hands.hands:
-        p50, p95 = np.percentile([r.latency_ms for r in hands.hands], (50, 95)).tolist()
+    if received:
+        p50, p95 = np.percentile([r.latency_ms for r in received], (50, 95)).tolist()
         figures |= {"hands_latency_p50_ms": p50, "hands_latency_p95_ms": p95}
         rows.append(("camera stamp to hands, p50 / p95", f"{p50:.0f} / {p95:.0f} ms"))
     if commands.latencies_ms:
