@@ -6,26 +6,10 @@ ROS parameters, YAML files and ``--set key=value`` mirror it by dotted names suc
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-
-class ConfigError(ValueError):
-    """An option is unknown or has a bad value; the message names it and the remedy."""
-
-
-def option_field(
-    default: Any,
-    help: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A dataclass field with what ``Option`` tells of it."""
-    metadata = {"help": help, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=metadata)
+from hand_recon_ros.options import ConfigError, Option, option_field, options_of
 
 
 @dataclass(frozen=True)
@@ -309,31 +293,6 @@ class Config:
             )
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option: its dotted name, type, default, meaning and allowed values."""
-
-    name: str
-    type: type
-    default: Any
-    help: str
-    low: float | None
-    high: float | None
-    choices: tuple[str, ...]
-
-
 def options(section: Any = None) -> list[Option]:
     """Every option of ``section`` (default: all of ``Config``), in order, by dotted name."""
-    return list(_walk(Config() if section is None else section, ""))
-
-
-def _walk(section: Any, prefix: str) -> Any:
-    for f in dataclasses.fields(section):
-        value = getattr(section, f.name)
-        if dataclasses.is_dataclass(value):
-            yield from _walk(value, f"{prefix}{f.name}.")
-        else:
-            m = f.metadata
-            yield Option(
-                prefix + f.name, type(value), value, m["help"], m["low"], m["high"], m["choices"]
-            )
+    return list(options_of(Config() if section is None else section))

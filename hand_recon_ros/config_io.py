@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
-from hand_recon_ros.config import Config, ConfigError, Option, options
+from hand_recon_ros.config import Config, options
+from hand_recon_ros.options import ConfigError, Option
 
 T = TypeVar("T")
 

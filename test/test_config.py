@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hand_recon_ros.config import Config, ConfigError, options
+from hand_recon_ros.config import Config, options
 from hand_recon_ros.config_io import (
     apply_overrides,
     config_from_mapping,
     config_from_yaml,
     config_to_dict,
 )
+from hand_recon_ros.options import ConfigError
 
 
 def test_every_option_has_a_meaning_and_a_default_inside_its_range():

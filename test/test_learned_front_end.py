@@ -289,6 +289,13 @@ def test_strong_ghosts_do_not_hide_a_weak_hand(ghosts: list[tuple[float, ...]]) 
     assert [[k.side for k in hands] for hands in found[3:]] == [["right"]] * 3
 
 
+def test_a_ghost_does_not_hide_a_weak_hand_in_a_single_picture() -> None:
+    ghost = [(20, 20, 90, 90)]  # comes with both sides: as many boxes as hands are wanted
+    boxes = DrawnBoxes({}, sure=True, score=0.3, extra=ghost, extra_score=0.6)  # type: ignore[arg-type]
+    (found,) = Stand([[RIGHT]], static=True, boxes=boxes).see(0)
+    check(found, RIGHT)
+
+
 def test_a_ghost_that_was_refused_gets_no_turned_windows_again() -> None:
     boxes = DrawnBoxes({}, extra=[(20, 20, 120, 120)], extra_score=0.8)
     stand = Stand([[]] * 2, boxes=boxes)

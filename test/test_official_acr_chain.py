@@ -20,7 +20,7 @@ from hand_recon_ros.acr_official.picture import squared
 from hand_recon_ros.acr_official.readout import Reader, Readings
 from hand_recon_ros.bench.samples import CAMERA, TrueHand, model, random_hand
 from hand_recon_ros.camera import Camera
-from hand_recon_ros.config import Config, ConfigError
+from hand_recon_ros.config import Config
 from hand_recon_ros.config_io import apply_overrides, config_from_mapping
 from hand_recon_ros.detection import official
 from hand_recon_ros.detection.official import OfficialAcrHands, ReadPicture
@@ -28,6 +28,7 @@ from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.io.cameras import load_cameras
 from hand_recon_ros.io.frames import open_video
 from hand_recon_ros.mano.data import HandModelData
+from hand_recon_ros.options import ConfigError
 from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.skeleton import SIDES, Side
 from hand_recon_ros.stages import Detector, KeypointEstimator

@@ -13,8 +13,9 @@ import pytest
 from gl_scenes import Shot, models, need_opengl, shots
 
 from hand_recon_ros.camera import Camera
-from hand_recon_ros.config import Config, ConfigError, RenderConfig
+from hand_recon_ros.config import Config, RenderConfig
 from hand_recon_ros.config_io import apply_overrides
+from hand_recon_ros.options import ConfigError
 from hand_recon_ros.rendering import skin_map
 from hand_recon_ros.rendering.figures import ribbons
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError

@@ -13,7 +13,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hand_recon_ros.config import Config, ConfigError, options
+from hand_recon_ros.config import Config, options
 from hand_recon_ros.nodes.parameter_table import NODE_ARGUMENTS
 from hand_recon_ros.nodes.parameters import (
     ALL_OPTIONS,
@@ -28,6 +28,7 @@ from hand_recon_ros.nodes.parameters import (
     read_config,
     with_dynamic,
 )
+from hand_recon_ros.options import ConfigError
 
 ROOT = Path(__file__).parents[1]
 

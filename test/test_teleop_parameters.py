@@ -17,7 +17,6 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from tf2_msgs.msg import TFMessage
 
-from hand_recon_ros.config import ConfigError
 from hand_recon_ros.nodes.frames import Frames
 from hand_recon_ros.nodes.parameter_table import NODE_ARGUMENTS
 from hand_recon_ros.nodes.teleop_parameters import (
@@ -29,6 +28,7 @@ from hand_recon_ros.nodes.teleop_parameters import (
     read_config,
     workspace_of,
 )
+from hand_recon_ros.options import ConfigError
 from hand_recon_ros.retarget.config import TeleopConfig, WorkspaceConfig
 from hand_recon_ros.rotations import exp_so3, matrix_to_quaternion
 

@@ -98,6 +98,8 @@ def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
     assert "| cos-2 |" in out
     table = json.loads((folder / "losses" / "losses.json").read_text())
     assert all(0 < mm < 500 for mm in table["error_mm"].values())
+    assert table["curves_mm"] == {name: [mm] for name, mm in table["error_mm"].items()}
+    assert (folder / "losses" / "losses.png").stat().st_size > 5_000
 
 
 @pytest.mark.parametrize(

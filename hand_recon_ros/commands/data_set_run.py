@@ -16,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from hand_recon_ros.commands.resuming import ResumableFolder, ResumeError
 from hand_recon_ros.commands.telling import told
 from hand_recon_ros.commands.worst_pictures import WorstPictures
-from hand_recon_ros.config import Config, ConfigError
+from hand_recon_ros.config import Config
 from hand_recon_ros.datasets.catalogue import DataSetChoice, open_data_set
 from hand_recon_ros.datasets.common import DataSet, DataSetError, Picture, PictureError
 from hand_recon_ros.datasets.enlarging import Enlarging
@@ -27,6 +27,7 @@ from hand_recon_ros.evaluation.run_info import RunInfo
 from hand_recon_ros.io.records import RecordWriter, frame_to_record, record_to_frame
 from hand_recon_ros.mano.factory import load_hand_models
 from hand_recon_ros.offline import stop_on_interrupt
+from hand_recon_ros.options import ConfigError
 from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.report.write import write_report
 from hand_recon_ros.temporal.hand_state import StampError

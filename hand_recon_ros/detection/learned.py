@@ -31,6 +31,9 @@ _SAME_BOX: Final = 0.3
 _DOUBT: Final = 2.3
 """Log odds against a new hand before anything was seen of it: most boxes that are looked at show
 none. Measured on photographs and backgrounds (``hand_recon bench real``)."""
+_STATIC_LOOKS: Final = 2
+"""Boxes to look at for each wanted hand where no later search can try the next ones: 3 of 100
+rendered hands more, and no more ghosts."""
 _NEW: Final = 1.0
 """What a new hand costs against a followed one when both lie on one physical hand."""
 
@@ -136,7 +139,8 @@ class LearnedHands:
         # Strong boxes that were refused lately may try again, but neither first nor at length.
         again = {id(d) for d in new if (d.box_px, frame.stamp) in self._refused}
         new.sort(key=lambda d: (id(d) in again, -d.score))
-        for detection in new[: self._config.max_hands]:
+        looks = self._config.max_hands * (_STATIC_LOOKS if self._static else 1)
+        for detection in new[:looks]:
             look = self._looker.find(frame, detection, turned=id(detection) not in again)
             if look is not None and _belief(detection, look) >= self._config.min_score:
                 seen.append(self._begin(look, frame))

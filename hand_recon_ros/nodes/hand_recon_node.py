@@ -27,8 +27,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-    from hand_recon_ros.config import ConfigError
     from hand_recon_ros.nodes.lifecycle_node import HandReconNode
+    from hand_recon_ros.options import ConfigError
 
     rclpy.init(args=None if arguments is None else [*arguments])
     node: HandReconNode | None = None

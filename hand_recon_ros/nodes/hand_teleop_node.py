@@ -26,8 +26,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
-    from hand_recon_ros.config import ConfigError
     from hand_recon_ros.nodes.teleop_node import HandTeleopNode
+    from hand_recon_ros.options import ConfigError
 
     # rclpy's own handlers would end the context at once, and with it the commands that brake.
     rclpy.init(

@@ -17,8 +17,8 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hand_recon_ros.config import ConfigError, Option
 from hand_recon_ros.config_io import check_value, closest_name
+from hand_recon_ros.options import ConfigError, Option
 
 NODE_ARGUMENTS: Final = {"automatically_declare_parameters_from_overrides": True}
 """Keyword arguments that a node passes on to rclpy's, so that mistyped names can be found."""

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from rclpy.node import Node
 
-from hand_recon_ros.config import Config, option_field, options
+from hand_recon_ros.config import Config, options
 from hand_recon_ros.config_io import with_values
 from hand_recon_ros.nodes.parameter_table import ParameterTable
+from hand_recon_ros.options import option_field
 
 
 @dataclass(frozen=True)

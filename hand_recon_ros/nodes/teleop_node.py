@@ -13,7 +13,6 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 
-from hand_recon_ros.config import ConfigError
 from hand_recon_ros.msg import HandArray
 from hand_recon_ros.msg import TeleopState as TeleopStateMsg
 from hand_recon_ros.nodes.command_loop import CommandLoop
@@ -24,6 +23,7 @@ from hand_recon_ros.nodes.robot_messages import observation_of
 from hand_recon_ros.nodes.teleop_human import HumanSide
 from hand_recon_ros.nodes.teleop_parameters import declare_parameters, read_config, workspace_of
 from hand_recon_ros.nodes.teleop_robot import RobotLink
+from hand_recon_ros.options import ConfigError
 from hand_recon_ros.retarget.robot import Robot, load_robot
 
 REPORT_PERIOD_S = 1.0

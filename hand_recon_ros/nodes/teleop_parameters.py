@@ -14,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 from rclpy.node import Node
 
-from hand_recon_ros.config import ConfigError, option_field, options
+from hand_recon_ros.config import options
 from hand_recon_ros.config_io import with_values
 from hand_recon_ros.nodes.parameter_table import ParameterTable
+from hand_recon_ros.options import ConfigError, option_field
 from hand_recon_ros.retarget.config import TeleopConfig, WorkspaceConfig
 from hand_recon_ros.retarget.workspace import Workspace
 from hand_recon_ros.rotations import exp_so3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hand_recon_ros.config import option_field
+from hand_recon_ros.options import option_field
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class LossTable:
 
     Args:
         batches: where the hands come from.
-        folder: for ``losses.json``.
+        folder: for ``losses.json`` and the curves in ``losses.png``.
         device: "cpu" or "cuda".
         epochs: passes over the hands.
         trained, tested: numbers of hands.
@@ -71,15 +71,35 @@ class LossTable:
         self._folder, self._device, self._epochs, self._seed = folder, device, epochs, seed
 
     def run(self) -> dict[str, float]:
-        """Error of each variant on the test hands, mm; written to ``losses.json`` too."""
-        table = {name: self._trained(name) for name in VARIANTS}
-        self._folder.mkdir(parents=True, exist_ok=True)
-        facts = {"epochs": self._epochs, "trained": len(self._train), "tested": len(self._test)}
-        text = json.dumps({**facts, "error_mm": table, "published_mm": PUBLISHED_MM}, indent=2)
-        (self._folder / "losses.json").write_text(text + "\n", encoding="utf-8")
-        return table
+        """Error of each variant on the test hands, mm.
 
-    def _trained(self, name: str) -> float:
+        ``losses.json`` and ``losses.png`` follow every epoch, so that an interrupted run shows what
+        it came to.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        curves: dict[str, list[float]] = {}
+        for name in VARIANTS:
+            curves[name] = []
+            for error_mm in self._trained(name):
+                curves[name].append(error_mm)
+                self._write(curves)
+        return {name: curve[-1] for name, curve in curves.items()}
+
+    def _write(self, curves: dict[str, list[float]]) -> None:
+        facts = {
+            "epochs": self._epochs,
+            "trained": len(self._train),
+            "tested": len(self._test),
+            "error_mm": {name: curve[-1] for name, curve in curves.items()},
+            "curves_mm": curves,
+            "published_mm": PUBLISHED_MM,
+        }
+        text = json.dumps(facts, indent=2)
+        (self._folder / "losses.json").write_text(text + "\n", encoding="utf-8")
+        _plot(curves, self._folder / "losses.png")
+
+    def _trained(self, name: str) -> Iterator[float]:
+        """Train a variant; yields its error on the test hands after each epoch, mm."""
         torch.manual_seed(self._seed)
         model = HourglassBaseline().to(self._device)
         optimizer = torch.optim.Adam(model.parameters(), _RATE)
@@ -94,7 +114,7 @@ class LossTable:
                 optimizer.zero_grad(set_to_none=True)
                 self._loss(model(batch.image), batch, VARIANTS[name], fading).backward()
                 optimizer.step()
-        return self._error_mm(model)
+            yield self._error_mm(model)
 
     def _loss(
         self, out: BaselineOutput, batch: CropBatch, weights: dict[str, float], fading: float
@@ -134,6 +154,19 @@ def _gathered(batches: Iterator[CropBatch], number: int) -> CropBatch:
             count += len(found[-1])
             bar.update(len(found[-1]))
     return _part(concatenate(found), slice(0, number))
+
+
+def _plot(curves: dict[str, list[float]], path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot(xlabel="epochs", ylabel="joint error of the test hands [mm]")
+    for name, curve in curves.items():
+        axes.plot(range(1, len(curve) + 1), curve, marker=".", label=f"{name}: {curve[-1]:.1f} mm")
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    FigureCanvasAgg(figure).print_png(str(path))
 
 
 def _part(batch: CropBatch, rows: torch.Tensor | slice) -> CropBatch:
