@@ -24,6 +24,7 @@ from ros_helpers import (
 from tf2_msgs.msg import TFMessage
 
 from hand_recon_ros.nodes.slot import Worker
+from hand_recon_ros.types import Frame
 
 __all__ = ["graph", "ros_domain"]  # fixtures
 
@@ -88,27 +89,27 @@ def test_transports_and_reliabilities(graph: Graph, transport: str, camera_relia
 
 def test_a_slow_chain_always_gets_the_newest_image(graph: Graph) -> None:
     chain = LightChain()
-    chain.before = lambda frame: time.sleep(0.2)
     node = graph.node(chain)
     hands, camera = Listener(graph), TestCamera(graph)
+    behind: list[float] = []
+
+    def slow(frame: Frame) -> None:
+        behind.append((camera.stamp_ns * 1e-9 - frame.stamp) * 30)  # images sent since this one
+        time.sleep(0.2)
+
+    chain.before = slow
     camera.wait_until_heard()
     camera.info()
-    sent: dict[int, float] = {}
 
     def step() -> bool:
-        message = camera.image()
-        sent[message.header.stamp.sec * 10**9 + message.header.stamp.nanosec] = time.monotonic()
+        camera.image()
         time.sleep(0.02)
-        return len(hands.messages) >= 6
+        return len(hands.messages) >= 12
 
     wait_for(step, "hands of a slow chain")
-    ages = [
-        received - sent[m.header.stamp.sec * 10**9 + m.header.stamp.nanosec]
-        for m, received in zip(hands.messages, hands.times, strict=True)
-    ]
-    # An image waits for at most the frame before it, and takes 0.2 s itself; without the slot the
-    # sixth result would be 1 s old.
-    assert max(ages[1:]) < 0.7
+    # Each time some ten images come; in a queue the last frame would be a hundred images old.
+    # The median, as a stall of the machine can hold up one between slot and chain.
+    assert np.median(behind[6:]) < 5
     stamps = [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for m in hands.messages]
     assert stamps == sorted(stamps)
     statistics, worker = node._statistics, node._worker

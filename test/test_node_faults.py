@@ -432,7 +432,7 @@ def test_interrupt_in_the_middle_of_a_frame(graph: Graph) -> None:
     finally:
         process.kill()
     assert process.returncode == 0, output
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 10
     assert "Traceback" not in output, output
 
 
