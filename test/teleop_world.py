@@ -47,6 +47,10 @@ def bent_hand() -> Hand:
     return replace(make_hand(), joints_m=joints, mano=mano)
 
 
+PATIENCE, PATIENCE_S = "safety.robot_state_timeout_s", 10.0
+"""A stall of the machine is no fault of the robot's: where that is not the matter, wait longer."""
+
+
 class World:
     """A hand tracker, a robot that obeys, and people who call services."""
 
@@ -69,12 +73,11 @@ class World:
         self.camera = self.tells = True
         self._next_frame = 0.0
         if not own_process:
-            overrides = {"robots": RIGHT, "output": output} | parameters
+            given = {k.replace("__", "."): v for k, v in parameters.items()}
+            overrides = {"robots": RIGHT, "output": output, PATIENCE: PATIENCE_S} | given
             self.teleop = HandTeleopNode(
                 context=graph.context,
-                parameter_overrides=[
-                    Parameter(k.replace("__", "."), value=v) for k, v in overrides.items()
-                ],
+                parameter_overrides=[Parameter(k, value=v) for k, v in overrides.items()],
             )
             graph.add(self.teleop)
 

@@ -114,7 +114,7 @@ def test_a_slow_chain_always_gets_the_newest_image(graph: Graph) -> None:
     assert stamps == sorted(stamps)
     statistics, worker = node._statistics, node._worker
     assert worker is not None
-    assert worker.slot.dropped > 20
+    assert worker.slot.dropped > 0
     assert statistics.received >= statistics.processed + worker.slot.dropped
 
 

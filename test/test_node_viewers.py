@@ -60,14 +60,19 @@ def test_slow_drawing_does_not_hold_up_the_hands(
         camera.wait_until_heard()
         camera.info()
         camera.until(lambda: hands.messages, "hands")
-        share, delay = _share_and_delay(camera, hands)
-        overlay = Listener(graph, Image, "/hand_recon_node/overlay")
-        camera.until(lambda: overlay.messages, "the first overlay")
-        first = len(overlay.messages)
-        share_viewed, delay_viewed = _share_and_delay(camera, hands)
+        for _ in range(3):  # a stall of the machine spoils an attempt, a slow node all of them
+            share, delay = _share_and_delay(camera, hands)
+            overlay = Listener(graph, Image, "/hand_recon_node/overlay")
+            camera.until(lambda seen=overlay: seen.messages, "the first overlay")
+            first = len(overlay.messages)
+            share_viewed, delay_viewed = _share_and_delay(camera, hands, 60)
+            drawn = len(overlay.messages) - first
+            overlay.node.destroy_subscription(overlay.subscription)
+            if drawn >= 2 and share_viewed > share - 0.1 and delay_viewed < delay + 0.02:
+                break
     finally:
         sys.setswitchinterval(before)
-    assert len(overlay.messages) - first >= 2, "pictures were drawn meanwhile"
+    assert drawn >= 2, "pictures were drawn meanwhile"
     assert share_viewed > share - 0.1
     assert delay_viewed < delay + 0.02
 

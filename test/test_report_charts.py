@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from evaluations import frames_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hand_recon_ros.evaluation.results import Curve, FrameNumbers
@@ -25,6 +25,7 @@ def test_figures_have_four_digits(value: float | None, text: str) -> None:
     assert figure(value) == text
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_marks_are_round_few_and_inside(low: float, size: float) -> None:
     high = low + size
@@ -48,6 +49,7 @@ def test_values_off_the_chart_are_drawn_at_its_edge() -> None:
     assert charts.line("a", [0, 1], [-3.0, 9.0], axis, axis).path == "M0 10000L10000 0"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400))
 def test_extremes_keep_the_envelope(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

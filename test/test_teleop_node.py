@@ -19,7 +19,16 @@ from ros_helpers import Graph, Listener, graph, ros_domain, values, wait_for
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
-from teleop_world import BOTH, RIGHT, World, assert_limits, bent_hand, positions_of
+from teleop_world import (
+    BOTH,
+    PATIENCE,
+    PATIENCE_S,
+    RIGHT,
+    World,
+    assert_limits,
+    bent_hand,
+    positions_of,
+)
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
 
@@ -65,7 +74,8 @@ def test_a_hand_that_goes_is_held_and_the_robot_goes_to_rest(graph: Graph) -> No
         for t, m in zip(world.states.times, world.states.messages, strict=True)
         if t > left and m.state == TeleopState.HOLD
     )
-    assert held - left < 0.4, "0.2 s by the stamp, and a busy machine"
+    commanded = sum(left < t < held for t in world.commands.times)
+    assert commanded <= 35, "0.2 s at 100 Hz; counted, as a stalled machine sends none"
     assert "stale" in world.reason()
     world.until_state(TeleopState.REST)
     world.until(lambda: np.allclose(world.positions, world.robot.rest, atol=0.01), "the rest pose")
@@ -83,8 +93,9 @@ def test_engaging_is_refused_without_the_robot(world: World) -> None:
 
 
 def test_a_robot_that_falls_silent_is_a_fault_on_state_and_diagnostics(
-    graph: Graph, world: World
+    graph: Graph,
 ) -> None:
+    world = World(graph, safety__robot_state_timeout_s=2.0)
     health = Listener(graph, DiagnosticArray, "/diagnostics")
     world.engaged()
     world.tells = False
@@ -154,7 +165,7 @@ def test_deactivating_brakes_first_and_a_new_start_is_disengaged(
 
 
 def test_two_robots_are_led_by_a_hand_each(graph: Graph) -> None:
-    world = World(graph, robots=BOTH, safety__require_robot_state=False)
+    world = World(graph, robots=BOTH, safety__require_robot_state=False, safety__rest_after_s=60.0)
     left = Listener(graph, JointTrajectory, "/hand_teleop_node/left/command")
     world.until(lambda: world.engage().success, "the node to engage")
 
@@ -219,6 +230,7 @@ def test_the_human_side_without_any_robot(graph: Graph) -> None:
 def test_a_process_that_is_ended_brakes_first(graph: Graph, tmp_path: Path, end: int) -> None:
     world = World(graph, own_process=True)
     arguments = ["--ros-args", "-p", f"robots:={RIGHT}", "-p", "safety.engage_ramp_s:=1.5"]
+    arguments += ["-p", f"{PATIENCE}:={PATIENCE_S}"]
     module = "hand_recon_ros.nodes.hand_teleop_node"
     with Process(module, arguments, tmp_path / "log") as process:
         world.until(lambda: world.states.messages, "the node")
@@ -232,6 +244,7 @@ def test_a_process_that_is_ended_brakes_first(graph: Graph, tmp_path: Path, end:
         os.kill(process.pid, end)
         wait_for(lambda: process.exit_code is not None, "its end")
         assert process.exit_code == 0, process.last_words()
+    wait_for(lambda: time.monotonic() - world.commands.times[-1] > 0.3, "silence")
     last = world.commands.messages[-1].points[0]
     assert (np.abs(np.array(last.velocities)) <= world.robot.acceleration * 0.01 + 1e-9).all()
     assert_limits(world, world.commands.messages)

@@ -29,7 +29,7 @@ from hand_recon_ros.skeleton import Side
 
 _MAX_AGE_S = 0.5
 """Of hands: nobody is hurt by a picture, and small machines are slow with two hands."""
-_READY_S = 30.0
+_READY_S = 60.0
 _WAIT_S = 0.05
 
 
