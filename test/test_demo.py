@@ -114,7 +114,7 @@ def test_player_is_a_camera_on_time(graph: Graph) -> None:
         assert info.k[0] == 60.0
 
 
-def test_a_camera_repeats_its_first_picture_until_told(ros_domain: None, graph: Graph) -> None:
+def test_a_camera_repeats_its_first_picture_until_told(graph: Graph) -> None:
     images, infos = Listener(graph, Image, "/image"), Listener(graph, CameraInfo, "/camera_info")
     player = CameraPlayer(reliable=True, context=graph.context)
     try:

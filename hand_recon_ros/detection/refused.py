@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from hand_recon_ros.detection.suppression import Floats, overlap
 from hand_recon_ros.types import Array
 
 MEMORY_S: Final = 1.0
@@ -21,18 +22,21 @@ class RefusedPlaces:
 
     def __init__(self) -> None:
         """Remember nothing."""
-        self._places: list[tuple[float, Array]] = []
+        self._places: list[tuple[float, Floats]] = []  # stamp, x0, y0, x1, y1
 
     def add(self, box_px: Array, stamp: float) -> None:
         """Remember a box (x, y, width, height) that showed no hand at ``stamp``, seconds."""
         self._forget(stamp)
-        self._places.append((stamp, box_px))
+        self._places.append((stamp, _corners(box_px)))
 
     def __contains__(self, place: tuple[Array, float]) -> bool:
         """Whether a (box, stamp) lies where one was refused within ``MEMORY_S`` before."""
         box_px, stamp = place
         self._forget(stamp)
-        return any(_iou(box_px, box) >= _SAME_IOU for _, box in self._places)
+        if not self._places:
+            return False
+        boxes = np.stack([box for _, box in self._places])
+        return bool((overlap(_corners(box_px), boxes) >= _SAME_IOU).any())
 
     def clear(self) -> None:
         """Forget all."""
@@ -42,8 +46,5 @@ class RefusedPlaces:
         self._places = [(t, box) for t, box in self._places if 0 <= stamp - t < MEMORY_S]
 
 
-def _iou(a: Array, b: Array) -> float:
-    low = np.maximum(a[:2], b[:2])
-    high = np.minimum(a[:2] + a[2:], b[:2] + b[2:])
-    common = float(np.prod(np.clip(high - low, 0.0, None)))
-    return common / max(float(np.prod(a[2:]) + np.prod(b[2:])) - common, 1e-9)
+def _corners(box_px: Array) -> Floats:
+    return np.concatenate([box_px[:2], box_px[:2] + box_px[2:]]).astype(np.float32)

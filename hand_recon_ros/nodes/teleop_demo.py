@@ -19,9 +19,9 @@ from ament_index_python.packages import get_package_share_directory
 from hand_recon_ros.io.cameras import load_cameras
 from hand_recon_ros.io.frames import open_video
 from hand_recon_ros.nodes.demo import DONE, INTERRUPTED, DemoError, Job, exit_code, job_of, play
-from hand_recon_ros.nodes.demo_report import read_log
+from hand_recon_ros.nodes.demo_report import Flow, measure_flow, read_log
 from hand_recon_ros.nodes.processes import Process, prepare_dds
-from hand_recon_ros.nodes.recorder import Received, Recorder
+from hand_recon_ros.nodes.recorder import Recorder
 from hand_recon_ros.nodes.robot_recorder import NODE, RobotRecorder
 from hand_recon_ros.nodes.teleop_film import film
 from hand_recon_ros.retarget.robot import Robot, load_robot
@@ -88,7 +88,7 @@ def _run(job: Job, robots: dict[Side, tuple[Robot, Path]]) -> int:
     told = {side: (robot, commands.told[side]) for side, (robot, _) in robots.items()}
     with open_video(video, load_cameras(job.camera)) as source:
         film(job.out / "teleop.mp4", source, hands.hands, indices, told)
-    page = _summary(job, [r for r in hands.hands if r.stamp_ns in indices], commands, robots)
+    page = _summary(job, measure_flow(hands.hands, indices), commands, robots)
     print(f"\n{page}\nresults are in {job.out.resolve()}: start with teleop.mp4")
     if interrupted:
         return INTERRUPTED
@@ -121,16 +121,13 @@ def _wait_until_engaged(commands: RobotRecorder, node: Process) -> None:
 
 
 def _summary(
-    job: Job,
-    received: Sequence[Received],
-    commands: RobotRecorder,
-    robots: dict[Side, tuple[Robot, Path]],
+    job: Job, flow: Flow, commands: RobotRecorder, robots: dict[Side, tuple[Robot, Path]]
 ) -> str:
     """Write summary.json and summary.md; return the page."""
     rows = []
     figures: dict[str, object] = {"source": job.name}
-    if received:
-        p50, p95 = np.percentile([r.latency_ms for r in received], (50, 95)).tolist()
+    if flow.results_out:
+        p50, p95 = flow.latency_p50_ms, flow.latency_p95_ms
         figures |= {"hands_latency_p50_ms": p50, "hands_latency_p95_ms": p95}
         rows.append(("camera stamp to hands, p50 / p95", f"{p50:.0f} / {p95:.0f} ms"))
     if commands.latencies_ms:
