@@ -17,6 +17,7 @@ from hand_recon_ros.commands import (
     compare,
     evaluate,
     features,
+    label,
     make_bag,
     reconstruct,
     synthesize,
@@ -32,6 +33,7 @@ COMMANDS = (
     compare,
     features,
     synthesize,
+    label,
     train,
     bench,
 )

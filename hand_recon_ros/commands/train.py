@@ -37,6 +37,10 @@ def add_to(commands: Commands) -> None:
     command.add_argument(
         "--views", metavar="FILE", type=Path, help="rendered views, for machines without OpenGL"
     )
+    command.add_argument(
+        "--photos", metavar="DIR", type=Path, action="append", default=[],
+        help="more labelled photographs, from 'hand_recon label' (repeatable)",
+    )  # fmt: skip
     command.set_defaults(run=_run)
 
 
@@ -53,6 +57,7 @@ def _run(options: argparse.Namespace) -> int:
             minutes=options.minutes,
             data=options.data,
             views=options.views,
+            photos=options.photos,
         )
     )
     print(told)

@@ -29,7 +29,8 @@ from hand_recon_ros.training.data import (
     photo_batches,
     view_batches,
 )
-from hand_recon_ros.training.photographs import HELD_OUT, Photographs
+from hand_recon_ros.training.photographs import HELD_OUT, SOURCES, Photographs
+from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
 from hand_recon_ros.training.settings import TrainingConfig, training_config
@@ -62,6 +63,7 @@ class TrainOptions:
         data: folder with ``photos``, ``digits``, ``motion`` and ``video``; what is missing is not
             used.
         views: rendered views to begin with, for machines without OpenGL.
+        photos: more folders of labelled photographs (``hand_recon label`` makes them).
     """
 
     kind: str
@@ -72,6 +74,7 @@ class TrainOptions:
     minutes: float | None = None
     data: Path = Path("../shared/data")
     views: Path | None = None
+    photos: Sequence[Path] = ()
 
 
 def train(options: TrainOptions) -> str:
@@ -114,24 +117,34 @@ def train(options: TrainOptions) -> str:
         if options.kind == "losses":
             return _losses(batches, config, folder, device)
         assert task is not None
-        trainer = Trainer(task, config, folder, device, provenance(data.real_share > 0))
+        used = read_notes(photos) if photos else {}
+        trainer = Trainer(task, config, folder, device, provenance(data.real_share > 0, used))
         metrics = trainer.run(batches, options.minutes)
     told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     return f"{options.kind}: {trainer.seen} samples seen; {told}; everything is in {folder}"
 
 
 def photographs_file(options: TrainOptions) -> Path | None:
-    """The packed photographs; packed now where there are some and they are not yet."""
+    """The packed photographs; packed now where there are some and they are not yet.
+
+    Raises:
+        ValueError: one of the further folders holds no labels.
+    """
+    from hand_recon_ros.training.photo_packing import (
+        LABELS_FILE,
+        labelled_sources,
+        pack_photographs,
+    )
+
     path = options.folder / PHOTOGRAPHS
-    if path.exists():
+    wanted = {name for folder in options.photos for name in labelled_sources(folder)}
+    if path.exists() and wanted <= {*SOURCES, *read_notes(path)}:
         return path
-    if not (options.data / "photos" / "labels.jsonl").exists():
+    if not (wanted or (options.data / "photos" / LABELS_FILE).exists()):
         tqdm.write(f"no photographs in '{options.data}': training on rendered hands only")
         return None
-    from hand_recon_ros.training.photo_packing import pack_photographs
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    number = pack_photographs(options.data, path)
+    number = pack_photographs(options.data, path, options.photos)
     tqdm.write(f"packed {number} photographed hands into {path}")
     return path
 

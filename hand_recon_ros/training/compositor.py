@@ -38,8 +38,9 @@ class CompositorConfig:
         strength: of camera effects.
         negative_share: without a hand of the expected side in the middle: a third each bare
             background, left hands that are not mirrored (or right ones that are), and hands far
-            off the middle. Where a kind does not fit (photographs have no bare background, hands
-            whose middles are close no wrong side) the hand stays.
+            off the middle. A photograph has no bare background: it shows the wrong side instead, so
+            that sides are not learned from renderings alone. Hands whose middles are close have
+            no wrong side: they stay.
         soft_share: hands from a coarser picture.
         occluder_share: with something in front.
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
@@ -111,13 +112,13 @@ class Compositor:
         """(N,) each: bare background, wrong side, far off the middle."""
         draw = rng.random(len(hands)) / max(self.config.negative_share, 1e-9)
         bare = (draw < 1 / 3) & ~hands.covering
+        other_side = (draw < 2 / 3) & ~bare
         # Beside its partner, too, a hand in the middle of the other side's window is no hand of
         # that side: without that, the sides of pairs would be told apart by chance.
         middle, size = hands.points_px.mean(axis=1), np.ptp(hands.points_px, axis=1).max(axis=1)
         way = np.linalg.norm(middle - middle[hands.partner], axis=1)
         apart = hands.alone | ((hands.partner >= 0) & (way > _APART * size))
-        wrong = (draw >= 1 / 3) & (draw < 2 / 3) & apart
-        return bare, wrong, (draw >= 2 / 3) & (draw < 1)
+        return bare, other_side & apart, (draw >= 2 / 3) & (draw < 1)
 
     def _pictures(
         self,

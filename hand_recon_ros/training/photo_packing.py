@@ -1,4 +1,4 @@
-"""Packs the labelled photographs, the digits and the video of the shared data into one file.
+"""Packs labelled photographs, and the digits and the video of the shared data, into one file.
 
 ``python -m hand_recon_ros.training.photo_packing DATA FILE`` does it once; the digits and the video
 are labelled with MediaPipe (extra ``mediapipe``) and kept where it agrees with itself on a mirrored
@@ -9,39 +9,41 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.training.agreement import agreed_hands
 from hand_recon_ros.training.photographs import (
     PHOTO_LABEL,
     PHOTO_SIZE,
     SOURCES,
     save_photographs,
 )
-from hand_recon_ros.types import Array, Frame, Keypoints
+from hand_recon_ros.types import Array
 
+LABELS_FILE: Final = "labels.jsonl"
+"""In a folder of photographs: a hand a line."""
 _REACH: Final = 2.4
 """Side of a packed picture over the box of the hand: crops are turned, shifted and wider."""
 _FOCAL: Final = 0.9
 """Guessed focal length over the longer side of a picture."""
-_DISAGREEING: Final = 0.05
-"""Most distance between labels of a picture and of its mirror image, over the hand's box."""
 _HALF_TRUST: Final = 0.03
 """Disagreement at which a label has half the weight."""
+_UNCONFIRMED: Final = 0.5
+"""Weight of a label that the learned chain does not confirm."""
 _EVERY: Final = 10
 """Frames of the video that are taken: one of so many."""
 _ENLARGED: Final = 480
 _HELD_OUT_SHARE: Final = 0.2
-_MIRROR: Final = np.array([-1.0, 1.0, 1.0])
 
 Image = NDArray[np.uint8]
 
@@ -57,28 +59,53 @@ class _Hand:
     relative_m: Array
     alone: bool
     disagreement: float
+    trust: float = 1.0
+    terms: str = ""
 
 
-def pack_photographs(data: Path, path: Path) -> int:
+def pack_photographs(data: Path, path: Path, further: Sequence[Path] = ()) -> int:
     """Write the file; returns the number of hands.
 
     Args:
         data: folder with ``photos``, ``digits`` and ``video``; what is missing is left out.
         path: the file to write.
+        further: more folders of photographs with ``labels.jsonl``.
 
     Raises:
         ValueError: there is nothing to pack.
         FrontEndError: MediaPipe is not installed.
     """
     pictures, labels = [], []
-    for hand in _all_hands(data):
-        picture, label = _packed(hand)
+    terms: dict[str, str] = {}
+    for hand in chain(_all_hands(data), *map(_photos, further)):
+        if hand.source not in SOURCES:
+            terms.setdefault(hand.source, hand.terms)
+        picture, label = _packed(hand, (*SOURCES, *terms).index(hand.source))
         pictures.append(picture)
         labels.append(label)
     if not pictures:
         raise ValueError(f"{data}: no photos, digits or video are there")
-    save_photographs(path, pictures, np.array(labels, PHOTO_LABEL))
+    save_photographs(path, pictures, np.array(labels, PHOTO_LABEL), terms)
     return len(pictures)
+
+
+def labelled_sources(folder: Path) -> set[str]:
+    """Names of the sources in a folder of labelled photographs.
+
+    Raises:
+        ValueError: it holds no labels.
+    """
+    names = {hand["source"] for hand in label_lines(folder)}
+    if not names:
+        raise ValueError(f"'{folder}' holds no {LABELS_FILE}: make it with 'hand_recon label'")
+    return names
+
+
+def label_lines(folder: Path) -> list[dict[str, Any]]:
+    """What is told of each hand; nothing where there are no labels."""
+    path = folder / LABELS_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]
 
 
 def digit_files(folder: Path) -> list[tuple[Path, bool]]:
@@ -125,11 +152,7 @@ def _all_hands(data: Path) -> Iterator[_Hand]:
 
 
 def _photos(folder: Path) -> Iterator[_Hand]:
-    labels = folder / "labels.jsonl"
-    if not labels.is_file():
-        return
-    for line in labels.read_text().splitlines():
-        told = json.loads(line)
+    for told in label_lines(folder):
         yield _Hand(
             source=told["source"],
             image=read_picture(folder / told["file"]),
@@ -138,6 +161,8 @@ def _photos(folder: Path) -> Iterator[_Hand]:
             relative_m=np.array(told["joints_rel_m"]),
             alone=told["hands_seen_in_file"] == 1,
             disagreement=told["agreement_rel"],
+            trust=_UNCONFIRMED if told.get("unconfirmed") else 1.0,
+            terms=told.get("terms", ""),
         )
 
 
@@ -164,30 +189,15 @@ def _video(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
 
 def _agreed(front_end: FrontEnd, image: Image, source: str) -> Iterator[_Hand]:
     """The one hand of a picture, if its mirror image tells the same."""
-    one = _found(front_end, image)
-    mirrored = _found(front_end, np.ascontiguousarray(image[:, ::-1]))
-    if one is None or mirrored is None or one.side == mirrored.side:
+    told = agreed_hands(front_end, image)
+    if len(told.hands) != 1:
         return
-    assert one.relative_m is not None
-    assert mirrored.relative_m is not None
-    back = mirrored.points_px * (-1.0, 1.0) + (image.shape[1] - 1, 0.0)
-    box = np.ptp(one.points_px, axis=0).max()
-    apart = float(np.linalg.norm(back - one.points_px, axis=1).mean() / box)
-    if apart > _DISAGREEING:
-        return
-    points = (one.points_px + back) / 2
-    relative = (one.relative_m + mirrored.relative_m * _MIRROR) / 2
-    yield _Hand(source, image, one.side == "left", points, relative, True, apart)
+    hand = told.hands[0]
+    assert hand.relative_m is not None
+    yield _Hand(source, image, hand.left, hand.points_px, hand.relative_m, True, hand.disagreement)
 
 
-def _found(front_end: FrontEnd, image: Image) -> Keypoints | None:
-    height, width = image.shape[:2]
-    frame = Frame(image, 0.0, Camera.from_fov(width, height))
-    hands = front_end.estimator.estimate(frame, front_end.detector.detect(frame, []))
-    return hands[0] if hands else None
-
-
-def _packed(hand: _Hand) -> tuple[Image, NDArray[np.void]]:
+def _packed(hand: _Hand, source: int) -> tuple[Image, NDArray[np.void]]:
     """The square round a hand at ``PHOTO_SIZE`` px and its label; the border is repeated."""
     low, high = hand.points_px.min(axis=0), hand.points_px.max(axis=0)
     side = _REACH * float((high - low).max())
@@ -214,11 +224,11 @@ def _packed(hand: _Hand) -> tuple[Image, NDArray[np.void]]:
     label["K"] = np.diag([_FOCAL * max(width, height) * scale] * 2 + [1.0])
     label["K"][:2, 2] = middle
     label["points_px"] = (hand.points_px - corner) * scale - 0.5
-    label["source"] = SOURCES.index(hand.source)
+    label["source"] = source
     label["left"], label["alone"] = hand.left, hand.alone
     label["relative_m"] = hand.relative_m
     label["plain"] = hand.source.startswith("digits")
-    label["weight"] = 1 / (1 + (hand.disagreement / _HALF_TRUST) ** 2)
+    label["weight"] = hand.trust / (1 + (hand.disagreement / _HALF_TRUST) ** 2)
     return np.asarray(picture, dtype=np.uint8), label
 
 

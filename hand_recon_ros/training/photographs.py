@@ -6,7 +6,7 @@ like, not for accuracy beyond that peer's. ``photo_packing`` makes the file.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hand_recon_ros.training.hand_labels import HandLabels, Numbers
-from hand_recon_ros.training.picture_file import Labels, decoded, read_pictures, write_pictures
+from hand_recon_ros.training.picture_file import (
+    Labels,
+    decoded,
+    read_notes,
+    read_pictures,
+    write_pictures,
+)
 from hand_recon_ros.training.pyramid import pyramid, texels
 
 PHOTO_SIZE: Final = 192
@@ -32,7 +38,7 @@ SOURCES: Final = (
     "digits_held_out",
     "video",
 )
-"""Names by ``CropBatch.source``."""
+"""Names by ``CropBatch.source``; further ones follow in the order of a packed file's notes."""
 HELD_OUT: Final = ("candir_custom_gesture", "digits_held_out")
 """Never trained on: other people and another camera, to watch the gap."""
 PHOTO_LABEL: Final = np.dtype(
@@ -99,11 +105,12 @@ class Photographs:
             PictureFileError: the file is missing or is no such file.
             ValueError: a name is no source, or nothing is left.
         """
-        for name in (*only, *without):
-            if name not in SOURCES[1:]:
-                raise ValueError(f"photo source {name!r} is unknown: {', '.join(SOURCES[1:])}")
         packed, labels = read_pictures(path, PHOTO_LABEL)
-        names = np.array(SOURCES)[labels["source"]]
+        known = (*SOURCES, *read_notes(path))
+        for name in (*only, *without):
+            if name not in known[1:]:
+                raise ValueError(f"photo source {name!r} is unknown: {', '.join(known[1:])}")
+        names = np.array(known)[labels["source"]]
         wanted = ~np.isin(names, list(without)) & (np.isin(names, list(only)) | (not only))
         chosen = np.flatnonzero(wanted)
         if not len(chosen):
@@ -155,13 +162,24 @@ class Photographs:
         )
 
 
-def save_photographs(path: Path, pictures: list[NDArray[np.uint8]], labels: Labels) -> None:
+def save_photographs(
+    path: Path,
+    pictures: list[NDArray[np.uint8]],
+    labels: Labels,
+    further: Mapping[str, str] | None = None,
+) -> None:
     """Write pictures (192, 192, 3) RGB with labels (n,) of ``PHOTO_LABEL``.
+
+    Args:
+        path: of the file.
+        pictures: to write.
+        labels: whose ``source`` counts through ``SOURCES`` and then through ``further``.
+        further: sources by name, with their terms.
 
     Raises:
         OSError: the file cannot be written.
     """
-    write_pictures(path, pictures, labels, _QUALITY)
+    write_pictures(path, pictures, labels, _QUALITY, further)
 
 
 def without_ground(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

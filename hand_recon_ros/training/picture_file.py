@@ -1,13 +1,15 @@
 """Square pictures with labels in one small file, for training on machines without the originals.
 
 An ``.npz`` without pickles: ``pictures`` (uint8, WebP bytes one after the other), ``ends`` (n,)
-where each one ends, ``size`` their side, and one array for each field of the labels.
+where each one ends, ``size`` their side, one array for each field of the labels, and ``notes``
+(JSON text).
 """
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,16 @@ class PictureFileError(ValueError):
     """A file of pictures cannot be read; the message names it and the remedy."""
 
 
-def write_pictures(path: Path, pictures: Sequence[Picture], labels: Labels, quality: int) -> None:
+def write_pictures(
+    path: Path,
+    pictures: Sequence[Picture],
+    labels: Labels,
+    quality: int,
+    notes: Mapping[str, str] | None = None,
+) -> None:
     """Write pictures (S, S, 3) RGB or (S, S, 4) RGBA; colours lose a little, labels nothing.
+
+    ``notes`` are texts about them: see ``read_notes``.
 
     Raises:
         ValueError: there are no pictures, or OpenCV cannot write WebP.
@@ -42,6 +52,7 @@ def write_pictures(path: Path, pictures: Sequence[Picture], labels: Labels, qual
             pictures=np.frombuffer(b"".join(packed), np.uint8),
             ends=np.cumsum([len(data) for data in packed]),
             size=len(pictures[0]),
+            notes=json.dumps(dict(notes or {})),
             **fields,
         )
     partial.replace(path)
@@ -67,6 +78,24 @@ def read_pictures(path: Path, kind: np.dtype[Any]) -> tuple[list[NDArray[np.uint
             f"{path}: damaged or of another kind ({error}); make it again"
         ) from error
     return packed, labels
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """Texts that were written with the pictures; none where the file has no such.
+
+    Raises:
+        PictureFileError: the file is missing, or is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            notes = json.loads(str(file["notes"])) if "notes" in file.files else {}
+    except FileNotFoundError:
+        raise PictureFileError(f"{path}: there is no such file; make it first") from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise PictureFileError(
+            f"{path}: damaged or of another kind ({error}); make it again"
+        ) from error
+    return {str(name): str(text) for name, text in notes.items()}
 
 
 def picture_size(packed: NDArray[np.uint8]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from hand_recon_ros.training.photographs import HELD_OUT
@@ -32,16 +33,17 @@ _LIMITS: Final = (
 )
 
 
-def provenance(photographs: bool) -> dict[str, Any]:
+def provenance(photographs: bool, further: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Data with licences, and limits, as ``model_card`` takes them.
 
     Args:
         photographs: whether they were trained on.
+        further: terms of sources beside those of the shared data, by name.
     """
     data = {**_RENDERED, "a second hand mesh": _SECOND_MESH, "hand motion": _MOTION}
     if not photographs:
         return {"data": data, "limits": ["trained on rendered hands only"]}
-    trained = {k: v for k, v in PHOTOGRAPHS.items() if k not in HELD_OUT}
+    trained = {k: v for k, v in PHOTOGRAPHS.items() if k not in HELD_OUT} | dict(further or {})
     data |= {f"photographs: {name}": told for name, told in trained.items()}
     data |= {"labels of photographs": _LABELS, "held out": ", ".join(HELD_OUT)}
     return {"data": data, "limits": list(_LIMITS)}

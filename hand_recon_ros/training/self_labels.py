@@ -1,0 +1,139 @@
+"""Labels for photographs that have none: where a peer agrees with itself, and ours with it.
+
+The peer (MediaPipe) looks at a picture, its mirror image and two turned copies; a hand that it sees
+alike in all of them is labelled with the mean. The learned chain looks as well: where it tells the
+same, its key points count in the mean; where it does not, the label stays, since that is what there
+is to learn, but counts less (``unconfirmed``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.io.closing import Closing
+from hand_recon_ros.training.agreement import AgreedHand, AgreedPicture, agreed_hands, apart
+from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture
+
+PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_LONGEST: Final = 640
+"""Of the copies that are kept, px."""
+_TURNED: Final = (15.0, -15.0)
+_CONFIRMED: Final = 0.1
+"""Most distance between our key points and the peer's, over the hand's box."""
+
+Image = NDArray[np.uint8]
+
+
+class Labeller(Closing):
+    """Two front ends that look at photographs; use it in a ``with`` block.
+
+    Raises:
+        FrontEndError: MediaPipe is not installed.
+        WeightsError: the learned chain's weights are missing.
+    """
+
+    def __init__(self) -> None:
+        """Load both."""
+        with ExitStack() as undo:
+            self._peer = build_front_end(DetectorConfig(min_score=0.4), static=True)
+            undo.callback(self._peer.close)
+            self._ours: FrontEnd = build_front_end(
+                DetectorConfig(front_end="learned", min_score=0.4), static=True
+            )
+            undo.pop_all()
+
+    def close(self) -> None:
+        """Free the models."""
+        self._peer.close()
+        self._ours.close()
+
+    def label(self, image: Image) -> Iterator[dict[str, Any]]:
+        """Labels of the hands of a picture (H, W, 3) RGB, as ``photo_packing`` reads them."""
+        told = agreed_hands(self._peer, image, _TURNED)
+        if not told.hands:
+            return
+        ours = agreed_hands(self._ours, image)
+        for hand in told.hands:
+            assert hand.relative_m is not None
+            same = _same(hand, ours)
+            points = hand.points_px if same is None else (3 * hand.points_px + same.points_px) / 4
+            yield {
+                "side": "left" if hand.left else "right",
+                "joints_px": np.round(points, 2).tolist(),
+                "joints_rel_m": np.round(hand.relative_m, 5).tolist(),
+                "agreement_rel": round(hand.disagreement, 5),
+                "unconfirmed": same is None,
+                "hands_seen_in_file": max(told.seen, ours.seen),
+            }
+
+
+def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tuple[int, int]:
+    """Label all pictures below a folder; what was labelled before is not looked at again.
+
+    Args:
+        pictures: folder with photographs.
+        folder: gets copies of the pictures with hands, and a line for each hand in
+            ``labels.jsonl``; several sources can share it.
+        source: short name of where the pictures are from.
+        terms: maker and licence, for the model card.
+
+    Returns:
+        Hands that were labelled now, and pictures that were looked at.
+
+    Raises:
+        ValueError: there are no pictures.
+        OSError: something cannot be read or written.
+    """
+    found = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in PICTURES)
+    if not found:
+        raise ValueError(f"'{pictures}': no pictures ({', '.join(PICTURES)}) are in it")
+    (folder / source).mkdir(parents=True, exist_ok=True)
+    known = {hand["file"] for hand in label_lines(folder)}
+    hands = looked = 0
+    with Labeller() as labeller, (folder / LABELS_FILE).open("a", encoding="utf-8") as file:
+        for path in tqdm(found, unit="picture", desc=source):
+            name = f"{source}/{'_'.join(path.relative_to(pictures).with_suffix('').parts)}.jpg"
+            if name in known:
+                continue
+            looked += 1
+            try:
+                image = _reduced(read_picture(path))
+            except ValueError as error:
+                tqdm.write(f"{error}: left out")
+                continue
+            lines = list(labeller.label(image))
+            if not lines:
+                continue
+            cv2.imwrite(str(folder / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            about = {"file": name, "source": source, "terms": terms}
+            file.writelines(json.dumps(about | line) + "\n" for line in lines)
+            file.flush()  # an interruption keeps what was labelled
+            hands += len(lines)
+    return hands, looked
+
+
+def _same(hand: AgreedHand, ours: AgreedPicture) -> AgreedHand | None:
+    near = [h for h in ours.hands if h.left == hand.left]
+    best = min(near, key=lambda h: apart(hand.points_px, h.points_px), default=None)
+    if best is None or apart(hand.points_px, best.points_px) > _CONFIRMED:
+        return None
+    return best
+
+
+def _reduced(image: Image) -> Image:
+    scale = _LONGEST / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

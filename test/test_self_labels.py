@@ -1,0 +1,237 @@
+"""Photographs label themselves where copies agree, and training takes them in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hand_recon_ros import cli
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.front_end import FrontEnd
+from hand_recon_ros.training import self_labels
+from hand_recon_ros.training.agreement import agreed_hands
+from hand_recon_ros.training.command import TrainOptions, photographs_file
+from hand_recon_ros.training.photographs import SOURCES, Photographs
+from hand_recon_ros.training.picture_file import read_notes
+from hand_recon_ros.training.provenance import provenance
+from hand_recon_ros.types import Detection, Frame, Keypoints
+
+DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+WRIST, TIP, THUMB = 0, 12, 4
+DOTS = ((255, 0, 0), (0, 0, 255), (0, 255, 0))  # wrist, middle finger's tip, thumb's tip
+
+
+def palm() -> np.ndarray:
+    """(21, 2) a right hand's back, upright: the thumb to the left, middle finger straight up."""
+    turn = np.deg2rad([-50, -20, 0, 20, 40])
+    tips = np.stack([np.sin(turn), -np.cos(turn)], axis=1)
+    reach = np.array([0.4, 0.6, 0.8, 1.0])
+    return np.concatenate([np.zeros((1, 2)), (tips[:, None] * reach[:, None]).reshape(20, 2)])
+
+
+def picture(at: tuple[float, float] = (160, 200), length: float = 120, left: bool = False,
+            turned: float = 10.0) -> np.ndarray:  # fmt: skip
+    """A hand as three dots."""
+    image = np.full((300, 340, 3), 40, np.uint8)
+    points = palm() * ((-1, 1) if left else (1, 1))
+    a = np.deg2rad(turned)
+    points = points @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) * length + at
+    for joint, colour in zip((WRIST, TIP, THUMB), DOTS, strict=True):
+        cv2.circle(image, np.round(points[joint]).astype(int).tolist(), 7, colour, -1)
+    return image
+
+
+class DotReader:
+    """Finds the hand by its dots, so it sees copies alike.
+
+    ``off`` px to the right in every picture is an error that a mirror image brings to light.
+    """
+
+    def __init__(self, off: float = 0.0) -> None:
+        self.off = off
+        self.closed = False
+
+    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
+        return [Detection("right", 0.9, np.zeros(4))]
+
+    def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
+        seen = []
+        for colour in DOTS:
+            near = np.abs(frame.image.astype(int) - colour).sum(axis=2) < 120
+            if not near.any():
+                return []
+            seen.append(np.argwhere(near).mean(axis=0)[::-1])
+        wrist, tip, thumb = seen
+        along, side = tip - wrist, thumb - wrist
+        left = along[0] * side[1] - along[1] * side[0] > 0
+        across = np.array([-along[1], along[0]]) * (-1 if left else 1)
+        points = wrist + palm() @ np.stack([across, -along]) + (self.off, 0)
+        relative = np.column_stack([points - points[0], np.arange(21.0)]) * 1e-3
+        return [Keypoints("left" if left else "right", 0.9, points, np.ones(21),
+                          np.zeros(4), relative_m=relative)]  # fmt: skip
+
+    def reset(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def reader(off: float = 0.0) -> FrontEnd:
+    dots = DotReader(off)
+    return FrontEnd(detector=dots, estimator=dots)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_copies_that_tell_the_same_agree(left: bool) -> None:
+    image = picture(left=left)
+    told = agreed_hands(reader(), image, (15.0, -20.0))
+    (hand,) = told.hands
+    (plain,) = reader().estimator.estimate(Frame(image, 0.0, None), [])  # type: ignore[arg-type]
+    assert told.seen == 1
+    assert hand.left == left
+    assert hand.disagreement < 0.01
+    np.testing.assert_allclose(hand.points_px, plain.points_px, atol=0.7)
+    np.testing.assert_allclose(hand.relative_m, plain.relative_m, atol=1e-3)
+
+
+def test_a_hand_that_a_mirror_shows_elsewhere_is_no_label() -> None:
+    image = picture()  # its box is some 125 px: a mirror doubles the error
+    assert len(agreed_hands(reader(off=2.0), image).hands) == 1
+    assert len(agreed_hands(reader(off=5.0), image).hands) == 0
+    assert agreed_hands(reader(off=5.0), image).seen == 1
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    cv2.imwrite(str(folder / "a.png"), picture()[..., ::-1])
+    cv2.imwrite(str(folder / "more" / "a.png"), picture(left=True)[..., ::-1])
+    cv2.imwrite(str(folder / "none.png"), np.full((90, 90, 3), 40, np.uint8))
+    (folder / "broken.jpg").write_bytes(b"not a picture")
+    return folder
+
+
+def readers(monkeypatch: pytest.MonkeyPatch, ours_off: float) -> list[FrontEnd]:
+    made: list[FrontEnd] = []
+
+    def build(config: DetectorConfig, static: bool) -> FrontEnd:
+        assert static
+        made.append(reader(ours_off if config.front_end == "learned" else 0.0))
+        return made[-1]
+
+    monkeypatch.setattr(self_labels, "build_front_end", build)
+    return made
+
+
+def label(pictures: Path, output: Path) -> int:
+    return cli.main(["label", str(pictures), "-o", str(output), "--source", "dots",
+                     "--terms", "drawn here, CC0"])  # fmt: skip
+
+
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+
+
+def test_pictures_are_labelled_once(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    made = readers(monkeypatch, ours_off=0.0)
+    out = tmp_path / "labelled"
+    assert label(pictures, out) == 0
+    told = capfd.readouterr()
+    assert "2 hands labelled in 4 new pictures" in told.out
+    assert "broken.jpg: not a readable picture" in told.err + told.out
+    assert all(stage.detector.closed for stage in made)  # type: ignore[attr-defined]
+    first, second = lines_of(out)
+    assert (first["side"], second["side"]) == ("right", "left")
+    assert first["file"] == "dots/a.jpg"
+    assert second["file"] == "dots/more_a.jpg"
+    assert not first["unconfirmed"]
+    wrist = np.array(first["joints_px"])[0]
+    np.testing.assert_allclose(wrist, (160, 200), atol=1.0)
+    assert label(pictures, out) == 0
+    assert "0 hands labelled in 2 new pictures" in capfd.readouterr().out
+    assert len(lines_of(out)) == 2
+
+
+def test_what_ours_does_not_confirm_counts_half(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = []
+    for off in (0.0, 40.0):
+        readers(monkeypatch, ours_off=off)
+        folder = tmp_path / f"off{off:.0f}"
+        assert label(pictures, folder) == 0
+        assert [line["unconfirmed"] for line in lines_of(folder)] == [off > 0] * 2
+        options = TrainOptions("acr", tmp_path / f"out{off:.0f}", data=tmp_path, photos=[folder])
+        packed = photographs_file(options)
+        assert packed is not None
+        weights.append(Photographs.load(packed, "cpu").labels["weight"])
+    np.testing.assert_allclose(weights[1], weights[0] / 2, rtol=0.05)
+
+
+def test_training_takes_in_more_photographs(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers(monkeypatch, ours_off=0.0)
+    folder, runs = tmp_path / "labelled", tmp_path / "runs"
+    assert label(pictures, folder) == 0
+    packed = photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder]))
+    assert packed is not None
+    assert read_notes(packed) == {"dots": "drawn here, CC0"}
+    photos = Photographs.load(packed, "cpu", only=["dots"])
+    assert set(photos.labels["source"]) == {len(SOURCES)}
+    assert photos.labels["left"].tolist() == [False, True]
+    card = provenance(True, read_notes(packed))["data"]
+    assert card["photographs: dots"] == "drawn here, CC0"
+    # It is there: it is not packed again, unless a folder brings another source.
+    before = packed.stat().st_mtime_ns
+    assert photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder])) == packed
+    assert packed.stat().st_mtime_ns == before
+    other = tmp_path / "other"
+    other.mkdir()
+    text = (folder / "labels.jsonl").read_text().replace('"source": "dots"', '"source": "more"')
+    (other / "labels.jsonl").write_text(text)
+    (other / "dots").symlink_to(folder / "dots")
+    photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder, other]))
+    assert set(read_notes(packed)) == {"dots", "more"}
+    assert len(Photographs.load(packed, "cpu")) == 4
+
+
+def test_folders_without_pictures_or_labels_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert label(tmp_path, tmp_path / "out") == cli.BAD_USE
+    assert "no pictures (.jpg" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="hand_recon label"):
+        photographs_file(TrainOptions("acr", tmp_path, data=tmp_path, photos=[tmp_path]))
+
+
+def test_real_photographs_get_the_labels_that_they_have(tmp_path: Path) -> None:
+    pytest.importorskip("mediapipe")
+    labels = DATA / "photos" / "labels.jsonl"
+    if not labels.is_file():
+        pytest.skip(f"no photographs at {labels}")
+    known = [json.loads(line) for line in labels.read_text().splitlines()][:200:50]
+    (tmp_path / "in").mkdir()
+    for k, hand in enumerate(known):
+        (tmp_path / "in" / f"{k}.jpg").symlink_to(DATA / "photos" / hand["file"])
+    assert label(tmp_path / "in", tmp_path / "out") == 0
+    told = {line["file"]: line for line in lines_of(tmp_path / "out")}
+    assert len(told) >= 3
+    for k, hand in enumerate(known):
+        line = told.get(f"dots/{k}.jpg")
+        if line is None:
+            continue
+        truth = np.array(hand["joints_px"])
+        off = np.linalg.norm(np.array(line["joints_px"]) - truth, axis=1).mean()
+        assert line["side"] == hand["side"]
+        assert off < 0.05 * np.ptp(truth, axis=0).max()
