@@ -92,7 +92,8 @@ def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
 
     monkeypatch.setattr(loss_table, "TRAINED", 6)
     monkeypatch.setattr(loss_table.LossTable.__init__, "__kwdefaults__",
-                        {"epochs": 1, "trained": 6, "tested": 3, "seed": 1})  # fmt: skip
+                        {"epochs": 1, "trained": 6, "tested": 3, "seed": 1,
+                         "half": False})  # fmt: skip
     assert train("losses", folder, "samples=1") == 0
     out = capsys.readouterr().out
     assert "| cos-2 |" in out

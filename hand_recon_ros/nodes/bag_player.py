@@ -27,6 +27,7 @@ from hand_recon_ros.io.bags.messages import Unpacker
 from hand_recon_ros.io.bags.source import BagOptions, BagSource
 from hand_recon_ros.io.bags.stored import Stored
 from hand_recon_ros.io.bags.topics import CAMERA_INFO, COMPRESSED, IMAGE
+from hand_recon_ros.nodes.listeners import wait_for_listeners
 
 _KINDS: dict[str, type] = {IMAGE: Image, COMPRESSED: CompressedImage, CAMERA_INFO: CameraInfo}
 _NS = 1_000_000_000
@@ -60,13 +61,8 @@ class BagPlayer(Node):
         self._tells_time = clock
 
     def wait_for_listener(self, timeout_s: float) -> bool:
-        """Wait until somebody subscribes to all of the bag's topics."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end and self.context.ok():
-            if all(publisher.get_subscription_count() for publisher in self._out.values()):
-                return True
-            time.sleep(0.02)
-        return False
+        """Wait until somebody listens to all of the bag's topics."""
+        return wait_for_listeners(self._out.values(), self.context, timeout_s)
 
     def messages(self) -> Iterator[Stored]:
         """The messages to publish, in order."""

@@ -34,6 +34,7 @@ from hand_recon_ros.camera import Camera
 from hand_recon_ros.io.cameras import load_cameras
 from hand_recon_ros.io.frames import open_video
 from hand_recon_ros.io.video import VideoWriter
+from hand_recon_ros.nodes.listeners import SETTLE_S, wait_for_listeners
 from hand_recon_ros.types import Frame
 
 FRAME_ID = "camera_optical_frame"
@@ -59,14 +60,9 @@ class CameraPlayer(Node):
         self._images = self.create_publisher(Image, "image", qos)
         self._infos = self.create_publisher(CameraInfo, "camera_info", qos)
 
-    def wait_for_listener(self, timeout_s: float) -> bool:
-        """Wait until somebody subscribes to both topics."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end and self.context.ok():
-            if self._images.get_subscription_count() and self._infos.get_subscription_count():
-                return True
-            time.sleep(0.02)
-        return False
+    def wait_for_listener(self, timeout_s: float, settle_s: float = SETTLE_S) -> bool:
+        """Wait until somebody listens to both topics: see ``wait_for_listeners``."""
+        return wait_for_listeners((self._images, self._infos), self.context, timeout_s, settle_s)
 
     def prime(
         self, picture: bytearray, camera: Camera, period_s: float, told: Callable[[float], bool]
@@ -176,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             pictures = prepared(itertools.islice(source, options.frames))
             if options.loop_seconds:
                 pictures = back_and_forth(list(pictures), fps, options.loop_seconds)
-            if not player.wait_for_listener(options.wait):
+            settle_s = 0.0 if options.prime else SETTLE_S
+            if not player.wait_for_listener(options.wait, settle_s):
                 player.get_logger().error(f"nobody subscribed within {options.wait:g} s")
                 return 3
             if options.prime and (first := next(pictures, None)):

@@ -13,6 +13,8 @@ from hand_recon_ros.io.closing import Closing
 
 _TURN_S = 0.05
 _PATIENCE_S = 10.0
+_LAST_TURNS = 200
+"""Callbacks that are still made once the thread is to end: more than queues are deep."""
 
 
 class NodeThread(Closing):
@@ -56,6 +58,8 @@ class NodeThread(Closing):
                 self._executor.spin_once(timeout_sec=_TURN_S)
                 if self._turn is not None:
                     self._turn()
+            for _ in range(_LAST_TURNS):  # what has arrived, and nobody has looked at
+                self._executor.spin_once(timeout_sec=0)
         except ExternalShutdownException:
             pass
         except Exception as error:  # told to whoever closes

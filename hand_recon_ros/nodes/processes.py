@@ -69,7 +69,7 @@ class Process(Closing):
             self._process.stdin.write(b"\n")
             self._process.stdin.flush()
 
-    def stop(self, patience_s: float = 5.0) -> int:
+    def stop(self, patience_s: float = 15.0) -> int:
         """Interrupt it as Ctrl-C does; kill it only if it does not end. Returns the exit code."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)

@@ -244,7 +244,8 @@ def _losses(batches: Iterator[CropBatch], config: TrainingConfig, folder: Path, 
     from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TRAINED, LossTable
 
     epochs = max(1, min(EPOCHS, round(config.samples / TRAINED)))
-    table = LossTable(batches, folder, device, epochs=epochs, seed=config.seed).run()
+    half = config.half_size_samples > 0
+    table = LossTable(batches, folder, device, epochs=epochs, seed=config.seed, half=half).run()
     rows = [f"| {name} | {mm:.1f} | {PUBLISHED_MM[name]} |" for name, mm in table.items()]
     head = [f"joint error after {epochs} epochs, mm:", "| losses | ours | 004 |", "|---|---|---|"]
     return "\n".join([*head, *rows])

@@ -18,6 +18,7 @@ from hand_recon_ros.keypoints.beliefs import belief_maps
 from hand_recon_ros.training import losses
 from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
 from hand_recon_ros.training.batch import CropBatch, concatenate
+from hand_recon_ros.training.cpm_task import half_size
 
 SCALE: Final = 0.1
 """Metres of a unit of the joints."""
@@ -48,6 +49,7 @@ class LossTable:
         epochs: passes over the hands.
         trained, tested: numbers of hands.
         seed: of the weights and of the order.
+        half: show windows of half the side, which is four times quicker.
     """
 
     def __init__(
@@ -60,9 +62,10 @@ class LossTable:
         trained: int = TRAINED,
         tested: int = TESTED,
         seed: int = 1,
+        half: bool = False,
     ) -> None:
         """Gather the hands."""
-        hands = _gathered(batches, trained + tested).to(device)
+        hands = _gathered(batches, trained + tested, half).to(device)
         self._train, self._test = (
             _part(hands, slice(0, trained)),
             _part(hands, slice(trained, None)),
@@ -90,6 +93,7 @@ class LossTable:
             "epochs": self._epochs,
             "trained": len(self._train),
             "tested": len(self._test),
+            "window_px": self._train.image.shape[-1],
             "error_mm": {name: curve[-1] for name, curve in curves.items()},
             "curves_mm": curves,
             "published_mm": PUBLISHED_MM,
@@ -142,13 +146,14 @@ class LossTable:
         return float(1e3 * (found - self._test.joints_m).norm(dim=-1).mean())
 
 
-def _gathered(batches: Iterator[CropBatch], number: int) -> CropBatch:
+def _gathered(batches: Iterator[CropBatch], number: int, half: bool) -> CropBatch:
     """So many single hands with true 3D."""
     found: list[CropBatch] = []
     count = 0
     with tqdm(total=number, desc="hands", unit="hand") as bar:
         while count < number:
             batch = next(batches).to("cpu")
+            batch = half_size(batch) if half else batch
             good = (batch.presence > 0.5) & batch.has_3d
             found.append(_part(batch, good.nonzero()[:, 0]))
             count += len(found[-1])

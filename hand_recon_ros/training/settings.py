@@ -29,7 +29,8 @@ class TrainingConfig:
         threads: of torch on a CPU.
         half: mixed precision on a GPU (bfloat16).
         compile: let torch compile the model on a GPU.
-        half_size_samples: until then crops are halved in size, which is four times quicker.
+        half_size_samples: until then crops are halved in size, which is four times quicker (the
+            table of losses: from the first to the last).
         producers: processes that render; 0 = one less than the cores, -1 = none.
         views_kept: rendered views that are kept and used again and again.
         grounds: pictures that are laid behind rendered hands.
