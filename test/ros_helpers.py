@@ -255,6 +255,10 @@ def header_at(stamp_ns: int, frame: str = "camera_optical_frame") -> Header:
     return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame)
 
 
+def nanoseconds(header: Header) -> int:
+    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+
+
 def image_message(
     header: Header,
     *,

@@ -175,7 +175,10 @@ def test_demo_leaves_its_results(ros_domain: None, tmp_path: Path) -> None:
     pytest.importorskip("mediapipe")
     out = tmp_path / "demo"
     demo = start_demo(out, "--frames", "12")
-    output, _ = demo.communicate(timeout=150)
+    try:
+        output, _ = demo.communicate(timeout=150)
+    finally:
+        demo.kill()
     assert demo.returncode == 0, output
     figures = json.loads((out / "summary.json").read_text())
     assert figures["frames_in"] == 12

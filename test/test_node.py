@@ -16,6 +16,7 @@ from ros_helpers import (
     Listener,
     TestCamera,
     graph,
+    nanoseconds,
     rgb_message,
     ros_domain,
     values,
@@ -110,7 +111,7 @@ def test_a_slow_chain_always_gets_the_newest_image(graph: Graph) -> None:
     # Each time some ten images come; in a queue the last frame would be a hundred images old.
     # The median, as a stall of the machine can hold up one between slot and chain.
     assert np.median(behind[6:]) < 5
-    stamps = [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for m in hands.messages]
+    stamps = [nanoseconds(m.header) for m in hands.messages]
     assert stamps == sorted(stamps)
     statistics, worker = node._statistics, node._worker
     assert worker is not None
@@ -256,17 +257,12 @@ def test_parameters_for_viewers_act_at_once(graph: Graph) -> None:
     camera.info()
     camera.until(lambda: tf.messages, "transforms")
     assert node.set_parameters([Parameter("publish_tf", value=False)])[0].successful
-    first = camera.stamp_ns + 1
+    after = camera.stamp_ns + 10**8
     camera.until(
-        lambda: hands.messages and hands.messages[-1].header.stamp.nanosec > first % 10**9 + 10**8,
+        lambda: hands.messages and nanoseconds(hands.messages[-1].header) > after,
         "hands after the change",
     )
-    late = [
-        m
-        for m in tf.messages
-        if m.transforms[0].header.stamp.sec * 10**9 + m.transforms[0].header.stamp.nanosec
-        > first + 10**8
-    ]
+    late = [m for m in tf.messages if nanoseconds(m.transforms[0].header) > after]
     assert not late
     refused = node.set_parameters([Parameter("image_transport", value="theora")])[0]
     assert not refused.successful

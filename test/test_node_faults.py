@@ -284,7 +284,7 @@ def test_images_without_a_frame_id(graph: Graph, logs: list[str]) -> None:
     tf = Listener(graph, TFMessage, "/tf")
     _, hands, camera = started(graph)
     wait_for(lambda: tf.messages, "transforms")
-    camera.image(header_at(camera.header().stamp.sec * SECOND + 900_000_000, ""))
+    camera.image(header_at(camera.stamp_ns + 900_000_000, ""))
     wait_for(lambda: hands.messages[-1].header.frame_id == "", "hands without a frame")
     assert count(logs, "set the driver's frame id, or camera_frame") == 1
     assert all(t.header.frame_id for m in tf.messages for t in m.transforms)
