@@ -27,7 +27,8 @@ _LABELS: Final = (
     "MediaPipe Hands 0.10.21 (Apache-2.0), where it agrees with itself on turned copies"
 )
 _LIMITS: Final = (
-    "photographs show few people (about 15, and 200 for digits), mostly light to medium skin",
+    "photographs show few people (about 15, 200 for digits, one or two for each further source), "
+    "mostly light to medium skin",
     "their labels are MediaPipe's: its errors are learned as well",
     "no gloves, hardly any hands that hold things",
 )
