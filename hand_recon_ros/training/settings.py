@@ -7,9 +7,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
+
+OPTIMIZERS: Final = ("adamw", "muon")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class TrainingConfig:
         seed: of weights, data order and jitter.
         samples: hands (or frames) to see in all; the learning rate falls towards their end.
         batch: samples of a step.
-        learning_rate: of AdamW at its highest.
+        optimizer: one of ``OPTIMIZERS``.
+        learning_rate: of the optimiser at its highest.
         warmup_samples: over which the learning rate rises, after every start too.
         decay_share: last part of ``samples`` in which the learning rate falls to zero.
         weight_decay: of AdamW.
@@ -46,6 +49,7 @@ class TrainingConfig:
     seed: int = 1
     samples: int = 10_000_000
     batch: int = 64
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     warmup_samples: int = 10_000
     decay_share: float = 0.3
@@ -75,6 +79,8 @@ class TrainingConfig:
         for name in ("samples", "batch", "threads", "ema_samples", "grounds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer is '{self.optimizer}'; known: {', '.join(OPTIMIZERS)}")
         for name in ("learning_rate", "gradient_norm", "checkpoint_s", "validate_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")

@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from hand_recon_ros.training.average import AveragedModel
+from hand_recon_ros.training.muon import Muon
 from hand_recon_ros.training.records import TrainingLog
 from hand_recon_ros.training.settings import TrainingConfig
 from hand_recon_ros.training.task import Task
@@ -61,11 +62,7 @@ class Trainer:
         model: Any = task.model
         self._model: nn.Module = model.to(self._device, memory_format=torch.channels_last)
         self._averaged = AveragedModel(self._model, config.ema_samples)
-        self._optimizer = torch.optim.AdamW(
-            _groups(self._model, config.weight_decay),
-            lr=config.learning_rate,
-            fused=True,
-        )
+        self._optimizer = _optimizer(self._model, config)
         self._log = TrainingLog(folder)
         self._seen, self._seconds = 0, 0.0
         self._best = math.inf
@@ -186,6 +183,7 @@ class Trainer:
             "model": self._model.state_dict(),
             "average": self._averaged.state(),
             "optimizer": self._optimizer.state_dict(),
+            "kind": self._config.optimizer,
             "seen": self._seen,
             "seconds": self._seconds,
             "best": self._best,
@@ -203,7 +201,8 @@ class Trainer:
             state = torch.load(path, map_location=self._device, weights_only=True)
             self._model.load_state_dict(state["model"])
             self._averaged.restore(state["average"])
-            if "optimizer" in state:  # may be left out of a copy that travels: it is half of it
+            # May be left out of a copy that travels (it is half of it), or be another optimiser's.
+            if "optimizer" in state and state.get("kind", "adamw") == self._config.optimizer:
                 self._optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(
@@ -211,6 +210,13 @@ class Trainer:
             ) from error
         self._seen, self._seconds = int(state["seen"]), float(state["seconds"])
         self._best = float(state["best"])
+
+
+def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    groups = _groups(model, config.weight_decay)
+    if config.optimizer == "muon":
+        return Muon(groups, config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
