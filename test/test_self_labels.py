@@ -211,8 +211,13 @@ def test_folders_without_pictures_or_labels_are_told(
 ) -> None:
     assert label(tmp_path, tmp_path / "out") == cli.BAD_USE
     assert "no pictures (.jpg" in capsys.readouterr().err
+    options = TrainOptions("acr", tmp_path, data=tmp_path, photos=[tmp_path])
     with pytest.raises(ValueError, match="hand_recon label"):
-        photographs_file(TrainOptions("acr", tmp_path, data=tmp_path, photos=[tmp_path]))
+        photographs_file(options)
+    for damaged in ('{"file": "a.jpg", "sou', '{"file": "a.jpg"}', "[1, 2]"):
+        (tmp_path / "labels.jsonl").write_text(damaged)
+        with pytest.raises(ValueError, match=r"labels.jsonl' is damaged"):
+            photographs_file(options)
 
 
 def test_real_photographs_get_the_labels_that_they_have(tmp_path: Path) -> None:

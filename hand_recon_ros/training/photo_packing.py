@@ -102,10 +102,20 @@ def labelled_sources(folder: Path) -> set[str]:
 
 
 def label_lines(folder: Path) -> list[dict[str, Any]]:
-    """What is told of each hand; nothing where there are no labels."""
+    """What is told of each hand; nothing where there are no labels.
+
+    Raises:
+        ValueError: a line is damaged.
+    """
     path = folder / LABELS_FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    try:
+        hands = [json.loads(line) for line in lines]
+        if all({"file", "source", "joints_px"} <= set(hand) for hand in hands):
+            return hands
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"'{path}' is damaged: remove the lines that are no labels, or make it again")
 
 
 def digit_files(folder: Path) -> list[tuple[Path, bool]]:

@@ -115,7 +115,8 @@ def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tup
             lines = list(labeller.label(image))
             if not lines:
                 continue
-            cv2.imwrite(str(folder / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            if not cv2.imwrite(str(folder / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+                raise OSError(f"'{folder / name}' cannot be written: is the disk full?")
             about = {"file": name, "source": source, "terms": terms}
             file.writelines(json.dumps(about | line) + "\n" for line in lines)
             file.flush()  # an interruption keeps what was labelled
