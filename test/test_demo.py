@@ -171,14 +171,26 @@ def start_demo(out: Path, *arguments: str) -> subprocess.Popen:
     )
 
 
+def last_words(demo: subprocess.Popen, timeout_s: float) -> str:
+    """Wait for its end; one that hangs is ended with its node and player, and told."""
+    try:
+        return demo.communicate(timeout=timeout_s)[0]
+    except subprocess.TimeoutExpired:
+        demo.send_signal(signal.SIGINT)
+        try:
+            return demo.communicate(timeout=60)[0]
+        except subprocess.TimeoutExpired:
+            demo.kill()
+            raise
+    finally:
+        demo.wait()
+
+
 def test_demo_leaves_its_results(ros_domain: None, tmp_path: Path) -> None:
     pytest.importorskip("mediapipe")
     out = tmp_path / "demo"
     demo = start_demo(out, "--frames", "12")
-    try:
-        output, _ = demo.communicate(timeout=150)
-    finally:
-        demo.kill()
+    output = last_words(demo, timeout_s=150)
     assert demo.returncode == 0, output
     figures = json.loads((out / "summary.json").read_text())
     assert figures["frames_in"] == 12
@@ -203,9 +215,8 @@ def test_interrupted_demo_keeps_what_is_done(ros_domain: None, tmp_path: Path) -
         played = out / "played.csv"
         wait_for(lambda: played.exists() and played.read_text().count("\n") > 15, "images", 60)
         demo.send_signal(signal.SIGINT)
-        output, _ = demo.communicate(timeout=60)
     finally:
-        demo.kill()
+        output = last_words(demo, timeout_s=60)
     assert demo.returncode == 130, output
     assert "Traceback" not in output, output
     figures = json.loads((out / "summary.json").read_text())
@@ -216,7 +227,7 @@ def test_interrupted_demo_keeps_what_is_done(ros_domain: None, tmp_path: Path) -
 @pytest.mark.parametrize("arguments", [("--video", "missing.mp4"), ("--frames", "0")])
 def test_bad_use_is_told(ros_domain: None, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     demo = start_demo(tmp_path / "demo", *arguments)
-    output, _ = demo.communicate(timeout=60)
+    output = last_words(demo, timeout_s=60)
     assert demo.returncode == 2, output
     assert arguments[0].strip("-") in output
     assert "Traceback" not in output

@@ -82,16 +82,21 @@ def test_convolutions_are_learned() -> None:
     assert losses[-1] < 0.02 * losses[0]
 
 
-def test_a_run_goes_on_with_another_optimiser(tmp_path: Path) -> None:
+def test_a_run_goes_on_with_another_optimiser(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = Trainer(Line(), TrainingConfig(**{**vars(CONFIG), "samples": 640}), tmp_path, "cpu")
     first.run(numbers())
     turned = TrainingConfig(**{**vars(CONFIG), "optimizer": "muon"})
     again = Trainer(Line(), turned, tmp_path, "cpu")
     assert again.seen == 640
     assert again.run(numbers())["score"] < 0.05
+    assert "begins without the momentum of adamw" in capsys.readouterr().out
     # And keeps its momentum in the next checkpoint.
     third = Trainer(Line(), turned, tmp_path, "cpu")
-    assert any("m" in state for state in third._optimizer.state.values())
+    kept, made = (t._optimizer.state_dict()["state"] for t in (third, again))
+    assert kept.keys() == made.keys()
+    assert all(torch.equal(kept[k]["m"], made[k]["m"]) and kept[k]["m"].any() for k in kept)
 
 
 def test_unknown_optimisers_are_told() -> None:

@@ -16,7 +16,7 @@ from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.training import self_labels
 from hand_recon_ros.training.agreement import agreed_hands
 from hand_recon_ros.training.command import TrainOptions, photographs_file
-from hand_recon_ros.training.photographs import SOURCES, Photographs
+from hand_recon_ros.training.photographs import SOURCES, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.types import Detection, Frame, Keypoints
@@ -49,11 +49,12 @@ def picture(at: tuple[float, float] = (160, 200), length: float = 120, left: boo
 class DotReader:
     """Finds the hand by its dots, so it sees copies alike.
 
-    ``off`` px to the right in every picture is an error that a mirror image brings to light.
+    ``off`` px to the right in every picture is an error that a mirror image brings to light;
+    a hand that is ``longer`` is one that it does not.
     """
 
-    def __init__(self, off: float = 0.0) -> None:
-        self.off = off
+    def __init__(self, off: float = 0.0, longer: float = 1.0) -> None:
+        self.off, self.longer = off, longer
         self.closed = False
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
@@ -70,7 +71,7 @@ class DotReader:
         along, side = tip - wrist, thumb - wrist
         left = along[0] * side[1] - along[1] * side[0] > 0
         across = np.array([-along[1], along[0]]) * (-1 if left else 1)
-        points = wrist + palm() @ np.stack([across, -along]) + (self.off, 0)
+        points = wrist + self.longer * palm() @ np.stack([across, -along]) + (self.off, 0)
         relative = np.column_stack([points - points[0], np.arange(21.0)]) * 1e-3
         return [Keypoints("left" if left else "right", 0.9, points, np.ones(21),
                           np.zeros(4), relative_m=relative)]  # fmt: skip
@@ -82,8 +83,8 @@ class DotReader:
         self.closed = True
 
 
-def reader(off: float = 0.0) -> FrontEnd:
-    dots = DotReader(off)
+def reader(off: float = 0.0, longer: float = 1.0) -> FrontEnd:
+    dots = DotReader(off, longer)
     return FrontEnd(detector=dots, estimator=dots)
 
 
@@ -118,20 +119,20 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def readers(monkeypatch: pytest.MonkeyPatch, ours_off: float) -> list[FrontEnd]:
+def readers(monkeypatch: pytest.MonkeyPatch, ours_longer: float = 1.0) -> list[FrontEnd]:
     made: list[FrontEnd] = []
 
     def build(config: DetectorConfig, static: bool) -> FrontEnd:
         assert static
-        made.append(reader(ours_off if config.front_end == "learned" else 0.0))
+        made.append(reader(longer=ours_longer if config.front_end == "learned" else 1.0))
         return made[-1]
 
     monkeypatch.setattr(self_labels, "build_front_end", build)
     return made
 
 
-def label(pictures: Path, output: Path) -> int:
-    return cli.main(["label", str(pictures), "-o", str(output), "--source", "dots",
+def label(pictures: Path, output: Path, source: str = "dots") -> int:
+    return cli.main(["label", str(pictures), "-o", str(output), "--source", source,
                      "--terms", "drawn here, CC0"])  # fmt: skip
 
 
@@ -143,45 +144,52 @@ def test_pictures_are_labelled_once(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    made = readers(monkeypatch, ours_off=0.0)
-    out = tmp_path / "labelled"
+    made = readers(monkeypatch)
+    out = pictures / "labelled"  # its copies are no new pictures
     assert label(pictures, out) == 0
     told = capfd.readouterr()
-    assert "2 hands labelled in 4 new pictures" in told.out
+    assert "2 hands labelled in 4 pictures" in told.out
     assert "broken.jpg: not a readable picture" in told.err + told.out
     assert all(stage.detector.closed for stage in made)  # type: ignore[attr-defined]
     first, second = lines_of(out)
     assert (first["side"], second["side"]) == ("right", "left")
-    assert first["file"] == "dots/a.jpg"
-    assert second["file"] == "dots/more_a.jpg"
+    assert first["file"] != second["file"]  # both were a.png
+    assert all((out / line["file"]).is_file() for line in (first, second))
     assert not first["unconfirmed"]
     wrist = np.array(first["joints_px"])[0]
     np.testing.assert_allclose(wrist, (160, 200), atol=1.0)
     assert label(pictures, out) == 0
-    assert "0 hands labelled in 2 new pictures" in capfd.readouterr().out
+    assert "0 hands labelled in 2 pictures" in capfd.readouterr().out
     assert len(lines_of(out)) == 2
 
 
 def test_what_ours_does_not_confirm_counts_half(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = []
-    for off in (0.0, 40.0):
-        readers(monkeypatch, ours_off=off)
-        folder = tmp_path / f"off{off:.0f}"
+    weights, reaches = [], []
+    for k, longer in enumerate((1.0, 1.08, 1.4)):
+        readers(monkeypatch, ours_longer=longer)
+        folder = tmp_path / f"labelled{k}"
         assert label(pictures, folder) == 0
-        assert [line["unconfirmed"] for line in lines_of(folder)] == [off > 0] * 2
-        options = TrainOptions("acr", tmp_path / f"out{off:.0f}", data=tmp_path, photos=[folder])
+        lines = lines_of(folder)
+        assert [line["unconfirmed"] for line in lines] == [longer > 1.2] * 2
+        points = np.array(lines[0]["joints_px"])
+        reaches.append(float(np.linalg.norm(points[TIP] - points[WRIST])))
+        options = TrainOptions("acr", tmp_path / f"out{k}", data=tmp_path, photos=[folder])
         packed = photographs_file(options)
         assert packed is not None
         weights.append(Photographs.load(packed, "cpu").labels["weight"])
-    np.testing.assert_allclose(weights[1], weights[0] / 2, rtol=0.05)
+    np.testing.assert_allclose(weights[1], weights[0], rtol=0.05)
+    np.testing.assert_allclose(weights[2], weights[0] / 2, rtol=0.05)
+    # Ours is a quarter of a label that it confirms, and no part of another.
+    assert reaches[1] == pytest.approx(1.02 * reaches[0], rel=0.005)
+    assert reaches[2] == pytest.approx(reaches[0], rel=0.005)
 
 
 def test_training_takes_in_more_photographs(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readers(monkeypatch, ours_off=0.0)
+    readers(monkeypatch)
     folder, runs = tmp_path / "labelled", tmp_path / "runs"
     assert label(pictures, folder) == 0
     packed = photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder]))
@@ -190,9 +198,10 @@ def test_training_takes_in_more_photographs(
     photos = Photographs.load(packed, "cpu", only=["dots"])
     assert set(photos.labels["source"]) == {len(SOURCES)}
     assert photos.labels["left"].tolist() == [False, True]
-    card = provenance(True, read_notes(packed))["data"]
+    card = provenance(packed_hands(packed), read_notes(packed))["data"]
     assert card["photographs: dots"] == "drawn here, CC0"
-    # It is there: it is not packed again, unless a folder brings another source.
+    assert "photographs: video" not in card
+    # It is there: it is not packed again, unless a folder brings something else.
     before = packed.stat().st_mtime_ns
     assert photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder])) == packed
     assert packed.stat().st_mtime_ns == before
@@ -204,6 +213,15 @@ def test_training_takes_in_more_photographs(
     photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder, other]))
     assert set(read_notes(packed)) == {"dots", "more"}
     assert len(Photographs.load(packed, "cpu")) == 4
+    cv2.imwrite(str(pictures / "b.png"), picture(at=(170, 180))[..., ::-1])
+    assert label(pictures, folder) == 0
+    photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder, other]))
+    assert packed_hands(packed) == {"dots": 3, "more": 2}
+    # What only the old file holds is not thrown away.
+    (other / "labels.jsonl").write_text(text.splitlines()[0])
+    with pytest.raises(ValueError, match=r"not at hand now \(dots\)"):
+        photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[other]))
+    assert packed_hands(packed) == {"dots": 3, "more": 2}
 
 
 def test_folders_without_pictures_or_labels_are_told(
@@ -211,11 +229,14 @@ def test_folders_without_pictures_or_labels_are_told(
 ) -> None:
     assert label(tmp_path, tmp_path / "out") == cli.BAD_USE
     assert "no pictures (.jpg" in capsys.readouterr().err
+    for name in ("../outside", "digits", "synthetic", ""):
+        assert label(tmp_path, tmp_path / "out", name) == cli.BAD_USE
+        assert f"source '{name}'" in capsys.readouterr().err
     options = TrainOptions("acr", tmp_path, data=tmp_path, photos=[tmp_path])
     with pytest.raises(ValueError, match="hand_recon label"):
         photographs_file(options)
-    for damaged in ('{"file": "a.jpg", "sou', '{"file": "a.jpg"}', "[1, 2]"):
-        (tmp_path / "labels.jsonl").write_text(damaged)
+    for damaged in (b'{"file": "a.jpg", "sou', b'{"file": "a.jpg"}', b'["file"]', b"\xff\xfe"):
+        (tmp_path / "labels.jsonl").write_bytes(damaged)
         with pytest.raises(ValueError, match=r"labels.jsonl' is damaged"):
             photographs_file(options)
 
@@ -230,10 +251,10 @@ def test_real_photographs_get_the_labels_that_they_have(tmp_path: Path) -> None:
     for k, hand in enumerate(known):
         (tmp_path / "in" / f"{k}.jpg").symlink_to(DATA / "photos" / hand["file"])
     assert label(tmp_path / "in", tmp_path / "out") == 0
-    told = {line["file"]: line for line in lines_of(tmp_path / "out")}
+    told = {line["file"].split("_")[0]: line for line in lines_of(tmp_path / "out")}
     assert len(told) >= 3
     for k, hand in enumerate(known):
-        line = told.get(f"dots/{k}.jpg")
+        line = told.get(f"dots/{k}")
         if line is None:
             continue
         truth = np.array(hand["joints_px"])

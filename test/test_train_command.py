@@ -92,8 +92,7 @@ def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
 
     monkeypatch.setattr(loss_table, "TRAINED", 6)
     monkeypatch.setattr(loss_table.LossTable.__init__, "__kwdefaults__",
-                        {"epochs": 1, "trained": 6, "tested": 3, "seed": 1,
-                         "half": False})  # fmt: skip
+                        {"epochs": 1, "trained": 6, "tested": 3, "seed": 1})  # fmt: skip
     assert train("losses", folder, "samples=1") == 0
     out = capsys.readouterr().out
     assert "| cos-2 |" in out
@@ -101,6 +100,9 @@ def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
     assert all(0 < mm < 500 for mm in table["error_mm"].values())
     assert table["curves_mm"] == {name: [mm] for name, mm in table["error_mm"].items()}
     assert (folder / "losses" / "losses.png").stat().st_size > 5_000
+    assert table["window_px"] == 128
+    assert train("losses", folder, "samples=1", "half_size_samples=1") == 0
+    assert json.loads((folder / "losses" / "losses.json").read_text())["window_px"] == 64
 
 
 @pytest.mark.parametrize(
@@ -123,5 +125,5 @@ def test_every_photo_source_has_a_licence() -> None:
     from hand_recon_ros.training.provenance import PHOTOGRAPHS, provenance
 
     assert set(PHOTOGRAPHS) == set(SOURCES[1:])
-    told = " ".join(provenance(photographs=True)["data"])
+    told = " ".join(provenance(SOURCES)["data"])
     assert not any(f"photographs: {name}" in told for name in HELD_OUT)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.training.compositor import PLAIN
+from hand_recon_ros.training.compositor import PLAIN, Compositor
 from hand_recon_ros.training.data import DataConfig, TrainingData, batches, photo_batches
+from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.training.photo_packing import pack_photographs
 from hand_recon_ros.training.photographs import (
     HELD_OUT,
@@ -118,6 +119,18 @@ def test_sources_are_chosen_by_name(packed: Path) -> None:
         Photographs.load(packed, "cpu", without=["candir"])
     with pytest.raises(ValueError, match="no pictures"):
         Photographs.load(packed, "cpu", only=["video"])
+
+
+def test_photographs_show_the_wrong_side_too(folder: Path, packed: Path) -> None:
+    photos = Photographs.load(packed, "cpu")
+    grounds = GroundBank("cpu", 0, None, 1)
+    compositor = Compositor(grounds, "cpu", replace(PLAIN, negative_share=1.0))
+    rng = np.random.default_rng(5)
+    numbers = np.tile(np.flatnonzero(photos.labels["alone"]), 8)
+    batch = compositor.crops(photos.pixels, photos.size, photos.hands(numbers), rng)
+    assert (batch.presence == 0).all()  # there is no bare ground, so none of them stays
+    near = np.abs(batch.points_px.numpy().mean(axis=1) - 63.5).max(axis=1) < 40
+    assert 0.4 < near.mean() < 0.9, "wrong sides in the middle, the others far off it"
 
 
 def test_every_source_is_drawn_by_the_root_of_its_size() -> None:

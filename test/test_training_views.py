@@ -106,6 +106,9 @@ def test_a_store_is_refilled_as_fast_as_it_is_used() -> None:
             refill.used(1)
             ring.check(wait_s=0.02)
         assert store.added - before <= 6
+        while store.added == before and time.monotonic() < until:
+            refill.used(0)
+        assert store.added > before
         while store.added - before < 6 and time.monotonic() < until:
             refill.used(0)
         assert store.added - before == 6

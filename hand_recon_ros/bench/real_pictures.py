@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from hand_recon_ros.camera import Camera
-from hand_recon_ros.training.photo_packing import digit_files, read_digit, read_picture
+from hand_recon_ros.training.photo_packing import (
+    LABELS_FILE,
+    digit_files,
+    label_lines,
+    read_digit,
+    read_picture,
+)
 from hand_recon_ros.training.photographs import HELD_OUT
 from hand_recon_ros.training.real_exam import KnownHand
 from hand_recon_ros.types import Frame
@@ -61,10 +66,9 @@ def photographs(folder: Path, limit: int | None = None) -> Iterator[Picture]:
     Raises:
         FileNotFoundError: there are none.
     """
-    path = folder / "labels.jsonl"
+    path = folder / LABELS_FILE
     hands: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        label = json.loads(line)
+    for label in label_lines(folder):
         if label["source"] in HELD_OUT:
             hands[label["file"]].append(label)
     for file, labels in _some(sorted(hands.items()), limit, path):

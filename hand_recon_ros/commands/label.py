@@ -33,5 +33,5 @@ def _run(options: argparse.Namespace) -> int:
     from hand_recon_ros.training.self_labels import label_pictures
 
     hands, looked = label_pictures(options.pictures, options.output, options.source, options.terms)
-    print(f"{options.source}: {hands} hands labelled in {looked} new pictures: {options.output}")
+    print(f"{options.source}: {hands} hands labelled in {looked} pictures: {options.output}")
     return DONE

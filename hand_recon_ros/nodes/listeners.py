@@ -30,7 +30,7 @@ def wait_for_listeners(
         settle_s: to wait then, s; 0 where the first messages may be lost.
 
     Returns:
-        False = somebody was missing at the end.
+        False = somebody was missing at the end, or rclpy was shut down.
     """
     end = time.monotonic() + timeout_s
     while not all(publisher.get_subscription_count() for publisher in publishers):
@@ -40,4 +40,4 @@ def wait_for_listeners(
     settled = time.monotonic() + settle_s
     while time.monotonic() < settled and context.ok():
         time.sleep(_LOOK_S)
-    return True
+    return bool(context.ok())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from rclpy.context import Context
@@ -13,8 +14,9 @@ from hand_recon_ros.io.closing import Closing
 
 _TURN_S = 0.05
 _PATIENCE_S = 10.0
-_LAST_TURNS = 200
-"""Callbacks that are still made once the thread is to end: more than queues are deep."""
+_LAST_TURNS, _LAST_S = 1000, 2.0
+"""Callbacks that are still made once the thread is to end, and how long, s: more than queues hold,
+and no longer than others may wait for the end."""
 
 
 class NodeThread(Closing):
@@ -23,7 +25,7 @@ class NodeThread(Closing):
     Args:
         node: to spin.
         context: of the node.
-        turn: called in the thread after each spin, at least every 50 ms.
+        turn: called in the thread after each spin, at least every 50 ms, and once at the end.
     """
 
     def __init__(self, node: Node, context: Context, turn: Callable[[], None] | None = None):
@@ -52,14 +54,23 @@ class NodeThread(Closing):
         if self._error is not None:
             raise RuntimeError(f"{self._name}: a callback failed") from self._error
 
+    def _spin_rest(self) -> None:
+        """Take what has arrived, and nobody has looked at."""
+        end = time.monotonic() + _LAST_S
+        for _ in range(_LAST_TURNS):
+            self._executor.spin_once(timeout_sec=0)
+            if time.monotonic() > end:
+                break
+        if self._turn is not None:
+            self._turn()
+
     def _spin(self) -> None:
         try:
             while not self._closed.is_set():
                 self._executor.spin_once(timeout_sec=_TURN_S)
                 if self._turn is not None:
                     self._turn()
-            for _ in range(_LAST_TURNS):  # what has arrived, and nobody has looked at
-                self._executor.spin_once(timeout_sec=0)
+            self._spin_rest()
         except ExternalShutdownException:
             pass
         except Exception as error:  # told to whoever closes

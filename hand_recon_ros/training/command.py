@@ -6,6 +6,7 @@ Material that every run needs is made once and kept in the folder of the runs: `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from hand_recon_ros.training.data import (
     photo_batches,
     view_batches,
 )
-from hand_recon_ros.training.photographs import HELD_OUT, SOURCES, Photographs
+from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
@@ -117,8 +118,9 @@ def train(options: TrainOptions) -> str:
         if options.kind == "losses":
             return _losses(batches, config, folder, device)
         assert task is not None
-        used = read_notes(photos) if photos else {}
-        trainer = Trainer(task, config, folder, device, provenance(data.real_share > 0, used))
+        used = set(packed_hands(photos)) if photos else set()
+        facts = provenance(used, read_notes(photos) if photos else None)
+        trainer = Trainer(task, config, folder, device, facts)
         metrics = trainer.run(batches, options.minutes)
     told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     return f"{options.kind}: {trainer.seen} samples seen; {told}; everything is in {folder}"
@@ -128,23 +130,33 @@ def photographs_file(options: TrainOptions) -> Path | None:
     """The packed photographs; packed now where there are some and they are not yet.
 
     Raises:
-        ValueError: one of the further folders holds no labels.
+        ValueError: one of the further folders holds no labels, or a file that was packed before
+            holds photographs that are not at hand now.
     """
     from hand_recon_ros.training.photo_packing import (
         LABELS_FILE,
-        labelled_sources,
+        labelled_hands,
         pack_photographs,
     )
 
     path = options.folder / PHOTOGRAPHS
-    wanted = {name for folder in options.photos for name in labelled_sources(folder)}
-    if path.exists() and wanted <= {*SOURCES, *read_notes(path)}:
+    wanted = sum((labelled_hands(folder) for folder in options.photos), Counter[str]())
+    packed = packed_hands(path) if path.exists() else Counter[str]()
+    if packed and all(packed[name] == count for name, count in wanted.items()):
         return path
     if not (wanted or (options.data / "photos" / LABELS_FILE).exists()):
         tqdm.write(f"no photographs in '{options.data}': training on rendered hands only")
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number = pack_photographs(options.data, path, options.photos)
+    fresh = path.with_suffix(".new.npz")
+    number = pack_photographs(options.data, fresh, options.photos)
+    lost = set(packed) - set(packed_hands(fresh))
+    if lost:
+        fresh.unlink()
+        raise ValueError(
+            f"'{path}' holds photographs that are not at hand now ({', '.join(sorted(lost))}): "
+            "name all folders with --data and --photos, or train in another folder"
+        )
+    fresh.replace(path)
     tqdm.write(f"packed {number} photographed hands into {path}")
     return path
 
@@ -190,10 +202,14 @@ def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, lis
     torch.manual_seed(_EXAM_SEED)  # sensor noise is torch's
     views = ViewSet.load(exam_views)
     exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
-    if data.real_share > 0:
+    if data.real_share > 0 and _has_held_out(data.photos):
         held_out = Photographs.load(data.photos, device, only=HELD_OUT)
         exams["photos"] = list(islice(photo_batches(held_out, fixed, device), _EXAM_FRAMES))
     return exams
+
+
+def _has_held_out(photos: Path) -> bool:
+    return bool(set(HELD_OUT) & set(packed_hands(photos)))
 
 
 def _detector(
@@ -217,6 +233,7 @@ def _detector(
     if data.real_share > 0:
         kept = Photographs.load(data.photos, device, without=HELD_OUT)
         photos = PhotoComposer(kept, grounds, device)
+    if photos is not None and _has_held_out(data.photos):
         others = Photographs.load(data.photos, device, only=HELD_OUT)
         exams["photos"] = fixed_frames(
             PhotoComposer(others, grounds, device).frames,

@@ -22,9 +22,8 @@ _ITERATIONS: Final = 5
 _SIZE: Final = 0.2
 """Root mean square of AdamW's steps over the learning rate (Liu et al.)."""
 _LEAST_SIDE: Final = 24
-"""Smaller matrices are outputs, whose rows are not alike, or inputs: they are left to Adam."""
-_OUTPUTS: Final = 21
-"""Rows of the layers that tell one number for each key point."""
+"""Smaller matrices lie at inputs and outputs, whose rows are not alike (21 key points, three
+colours): they are left to Adam. A large output layer counts as hidden."""
 
 
 class Muon(Optimizer):
@@ -94,11 +93,7 @@ class Muon(Optimizer):
 def is_hidden(param: Tensor) -> bool:
     """Whether a parameter is a matrix or convolution inside a network."""
     rows = param.shape[0] if param.ndim else 0
-    return (
-        param.ndim >= 2
-        and rows != _OUTPUTS
-        and min(rows, param.numel() // max(rows, 1)) >= _LEAST_SIDE
-    )
+    return param.ndim >= 2 and min(rows, param.numel() // max(rows, 1)) >= _LEAST_SIDE
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

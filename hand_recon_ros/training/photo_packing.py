@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -32,10 +33,14 @@ from hand_recon_ros.types import Array
 
 LABELS_FILE: Final = "labels.jsonl"
 """In a folder of photographs: a hand a line."""
+_TOLD: Final = frozenset(
+    {"file", "source", "side", "joints_px", "joints_rel_m", "hands_seen_in_file", "agreement_rel"}
+)
 _REACH: Final = 2.4
 """Side of a packed picture over the box of the hand: crops are turned, shifted and wider."""
 _FOCAL: Final = 0.9
 """Guessed focal length over the longer side of a picture."""
+_ON_PLAIN_GROUND: Final = ("digits", "digits_held_out")
 _HALF_TRUST: Final = 0.03
 """Disagreement at which a label has half the weight."""
 _UNCONFIRMED: Final = 0.5
@@ -89,16 +94,16 @@ def pack_photographs(data: Path, path: Path, further: Sequence[Path] = ()) -> in
     return len(pictures)
 
 
-def labelled_sources(folder: Path) -> set[str]:
-    """Names of the sources in a folder of labelled photographs.
+def labelled_hands(folder: Path) -> Counter[str]:
+    """Numbers of hands in a folder of labelled photographs, by their source.
 
     Raises:
-        ValueError: it holds no labels.
+        ValueError: it holds no labels, or they are damaged.
     """
-    names = {hand["source"] for hand in label_lines(folder)}
-    if not names:
+    numbers = Counter(hand["source"] for hand in label_lines(folder))
+    if not numbers:
         raise ValueError(f"'{folder}' holds no {LABELS_FILE}: make it with 'hand_recon label'")
-    return names
+    return numbers
 
 
 def label_lines(folder: Path) -> list[dict[str, Any]]:
@@ -108,13 +113,14 @@ def label_lines(folder: Path) -> list[dict[str, Any]]:
         ValueError: a line is damaged.
     """
     path = folder / LABELS_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if not path.is_file():
+        return []
     try:
-        hands = [json.loads(line) for line in lines]
-        if all({"file", "source", "joints_px"} <= set(hand) for hand in hands):
-            return hands
-    except (ValueError, TypeError):
-        pass
+        hands = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError:
+        hands = [None]
+    if all(isinstance(hand, dict) and set(hand) >= _TOLD for hand in hands):
+        return hands
     raise ValueError(f"'{path}' is damaged: remove the lines that are no labels, or make it again")
 
 
@@ -237,7 +243,7 @@ def _packed(hand: _Hand, source: int) -> tuple[Image, NDArray[np.void]]:
     label["source"] = source
     label["left"], label["alone"] = hand.left, hand.alone
     label["relative_m"] = hand.relative_m
-    label["plain"] = hand.source.startswith("digits")
+    label["plain"] = hand.source in _ON_PLAIN_GROUND
     label["weight"] = hand.trust / (1 + (hand.disagreement / _HALF_TRUST) ** 2)
     return np.asarray(picture, dtype=np.uint8), label
 

@@ -6,6 +6,7 @@ like, not for accuracy beyond that peer's. ``photo_packing`` makes the file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,16 @@ class Photographs:
             weight=chosen["weight"].astype(np.float64),
             source=chosen["source"].astype(np.int64),
         )
+
+
+def packed_hands(path: Path) -> Counter[str]:
+    """Numbers of hands in a packed file, by their source.
+
+    Raises:
+        PictureFileError: the file is missing or is no such file.
+    """
+    known = (*SOURCES, *read_notes(path))
+    return Counter(known[number] for number in read_pictures(path, PHOTO_LABEL)[1]["source"])
 
 
 def save_photographs(

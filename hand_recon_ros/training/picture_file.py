@@ -64,19 +64,14 @@ def read_pictures(path: Path, kind: np.dtype[Any]) -> tuple[list[NDArray[np.uint
     Raises:
         PictureFileError: the file is missing, or is no such file.
     """
+    stored = _stored(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
         labels = np.zeros(len(stored["ends"]), kind)
         for name in kind.names or ():
             labels[name] = stored[name]
         packed = np.split(stored["pictures"], stored["ends"][:-1])
-    except FileNotFoundError:
-        raise PictureFileError(f"{path}: there is no such file; make it first") from None
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
-        raise PictureFileError(
-            f"{path}: damaged or of another kind ({error}); make it again"
-        ) from error
+    except (KeyError, ValueError) as error:
+        raise _damaged(path, error) from error
     return packed, labels
 
 
@@ -86,16 +81,26 @@ def read_notes(path: Path) -> dict[str, str]:
     Raises:
         PictureFileError: the file is missing, or is no such file.
     """
+    stored = _stored(path)
+    try:
+        notes = json.loads(str(stored["notes"])) if "notes" in stored else {}
+        return {str(name): str(text) for name, text in notes.items()}
+    except (ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _stored(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            notes = json.loads(str(file["notes"])) if "notes" in file.files else {}
+            return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise PictureFileError(f"{path}: there is no such file; make it first") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise PictureFileError(
-            f"{path}: damaged or of another kind ({error}); make it again"
-        ) from error
-    return {str(name): str(text) for name, text in notes.items()}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> PictureFileError:
+    return PictureFileError(f"{path}: damaged or of another kind ({error}); make it again")
 
 
 def picture_size(packed: NDArray[np.uint8]) -> int:

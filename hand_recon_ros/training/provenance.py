@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from hand_recon_ros.training.photographs import HELD_OUT
@@ -26,25 +26,32 @@ PHOTOGRAPHS: Final = {
 _LABELS: Final = (
     "MediaPipe Hands 0.10.21 (Apache-2.0), where it agrees with itself on turned copies"
 )
+_FURTHER_LABELS: Final = "; of further sources a quarter our own, where they agree with them"
 _LIMITS: Final = (
-    "photographs show few people (about 15, 200 for digits, one or two for each further source), "
-    "mostly light to medium skin",
+    "photographs show few people (about 15, and 200 for digits), mostly light to medium skin",
     "their labels are MediaPipe's: its errors are learned as well",
     "no gloves, hardly any hands that hold things",
 )
 
 
-def provenance(photographs: bool, further: Mapping[str, str] | None = None) -> dict[str, Any]:
+def provenance(
+    photographs: Collection[str], further: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Data with licences, and limits, as ``model_card`` takes them.
 
     Args:
-        photographs: whether they were trained on.
+        photographs: names of the sources of photographs; those held out were not trained on.
         further: terms of sources beside those of the shared data, by name.
     """
     data = {**_RENDERED, "a second hand mesh": _SECOND_MESH, "hand motion": _MOTION}
     if not photographs:
         return {"data": data, "limits": ["trained on rendered hands only"]}
-    trained = {k: v for k, v in PHOTOGRAPHS.items() if k not in HELD_OUT} | dict(further or {})
-    data |= {f"photographs: {name}": told for name, told in trained.items()}
-    data |= {"labels of photographs": _LABELS, "held out": ", ".join(HELD_OUT)}
-    return {"data": data, "limits": list(_LIMITS)}
+    terms = {**PHOTOGRAPHS, **(further or {})}
+    trained = [name for name in terms if name in photographs and name not in HELD_OUT]
+    data |= {f"photographs: {name}": terms[name] for name in trained}
+    data["labels of photographs"] = _LABELS + (_FURTHER_LABELS if further else "")
+    data["held out"] = ", ".join(name for name in HELD_OUT if name in photographs)
+    limits = list(_LIMITS)
+    if further:
+        limits.append("the further sources of photographs show one or two people each")
+    return {"data": data, "limits": limits}

@@ -8,7 +8,9 @@ is to learn, but counts less (``unconfirmed``).
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,10 +24,11 @@ from tqdm import tqdm
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.io.closing import Closing
+from hand_recon_ros.io.frames import IMAGE_SUFFIXES
 from hand_recon_ros.training.agreement import AgreedHand, AgreedPicture, agreed_hands, apart
 from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture
+from hand_recon_ros.training.photographs import SOURCES
 
-PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _LONGEST: Final = 640
 """Of the copies that are kept, px."""
 _TURNED: Final = (15.0, -15.0)
@@ -92,20 +95,32 @@ def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tup
         Hands that were labelled now, and pictures that were looked at.
 
     Raises:
-        ValueError: there are no pictures.
+        ValueError: there are no pictures, or the name is not to be used.
         OSError: something cannot be read or written.
     """
-    found = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in PICTURES)
+    if source in SOURCES or not re.fullmatch(r"[\w-]+", source):
+        raise ValueError(
+            f"source '{source}': choose a name of letters, digits, _ and - that is none of "
+            + ", ".join(SOURCES)
+        )
+    found = sorted(
+        path
+        for path in pictures.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and folder.resolve() not in path.resolve().parents
+    )
     if not found:
-        raise ValueError(f"'{pictures}': no pictures ({', '.join(PICTURES)}) are in it")
+        raise ValueError(f"'{pictures}': no pictures ({', '.join(IMAGE_SUFFIXES)}) are in it")
     (folder / source).mkdir(parents=True, exist_ok=True)
     known = {hand["file"] for hand in label_lines(folder)}
     hands = looked = 0
     with Labeller() as labeller, (folder / LABELS_FILE).open("a", encoding="utf-8") as file:
         for path in tqdm(found, unit="picture", desc=source):
-            name = f"{source}/{'_'.join(path.relative_to(pictures).with_suffix('').parts)}.jpg"
+            # The same picture has one name, wherever it lies, and no other picture has it.
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+            name = f"{source}/{path.stem}_{digest}.jpg"
             if name in known:
                 continue
+            known.add(name)
             looked += 1
             try:
                 image = _reduced(read_picture(path))

@@ -26,7 +26,7 @@ class TrainingConfig:
         learning_rate: of the optimiser at its highest.
         warmup_samples: over which the learning rate rises, after every start too.
         decay_share: last part of ``samples`` in which the learning rate falls to zero.
-        weight_decay: of AdamW.
+        weight_decay: share of the learning rate by which weights shrink.
         gradient_norm: above it gradients are shortened.
         ema_samples: memory of the averaged weights, samples.
         threads: of torch on a CPU.

@@ -201,8 +201,10 @@ class Trainer:
             state = torch.load(path, map_location=self._device, weights_only=True)
             self._model.load_state_dict(state["model"])
             self._averaged.restore(state["average"])
-            # May be left out of a copy that travels (it is half of it), or be another optimiser's.
-            if "optimizer" in state and state.get("kind", "adamw") == self._config.optimizer:
+            kind, wanted = state.get("kind", "adamw"), self._config.optimizer
+            if kind != wanted:
+                tqdm.write(f"going on with {wanted}, which begins without the momentum of {kind}")
+            elif "optimizer" in state:  # may be left out of a copy that travels: it is half of it
                 self._optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(
