@@ -95,7 +95,7 @@ def test_copies_that_tell_the_same_agree(left: bool) -> None:
     (hand,) = told.hands
     (plain,) = reader().estimator.estimate(Frame(image, 0.0, None), [])  # type: ignore[arg-type]
     assert told.seen == 1
-    assert hand.left == left
+    assert (hand.side == "left") == left
     assert hand.disagreement < 0.01
     np.testing.assert_allclose(hand.points_px, plain.points_px, atol=0.7)
     np.testing.assert_allclose(hand.relative_m, plain.relative_m, atol=1e-3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.front_end import FrontEnd
+from hand_recon_ros.skeleton import Side, other_side
 from hand_recon_ros.types import Array, Frame, Keypoints
 
 DISAGREEING: Final = 0.05
@@ -31,16 +32,19 @@ class AgreedHand:
     """What all copies of a picture tell of one hand: their mean.
 
     Attributes:
-        left: which hand it is.
+        side: which hand it is.
         points_px: (21, 2) px of the picture.
         relative_m: (21, 3) wrist at the origin, picture's axes; None where the front end has none.
         disagreement: mean distance between the key points of two copies, over the hand's box.
     """
 
-    left: bool
+    side: Side
     points_px: Array
     relative_m: Array | None
     disagreement: float
+
+
+_Hand = TypeVar("_Hand", AgreedHand, Keypoints)
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,28 @@ def apart(one: Array, other: Array) -> float:
     return float(np.linalg.norm(one - other, axis=1).mean() / max(box, 1e-9))
 
 
+def nearest(hand: AgreedHand | Keypoints, others: Sequence[_Hand]) -> _Hand | None:
+    """The hand of the same side that lies nearest, if there is one."""
+    return min(
+        (other for other in others if other.side == hand.side),
+        key=lambda other: apart(hand.points_px, other.points_px),
+        default=None,
+    )
+
+
 def _agreed(hand: Keypoints, copies: Sequence[Sequence[Keypoints]]) -> AgreedHand | None:
     told = [hand]
     for copy in copies:
-        same = [other for other in copy if other.side == hand.side]
-        if not same:
+        same = nearest(hand, copy)
+        if same is None:
             return None
-        told.append(min(same, key=lambda other: apart(hand.points_px, other.points_px)))
+        told.append(same)
     distances = [apart(a.points_px, b.points_px) for a, b in combinations(told, 2)]
     if max(distances) > DISAGREEING:
         return None
     depths = [one.relative_m for one in told if one.relative_m is not None]
     return AgreedHand(
-        left=hand.side == "left",
+        side=hand.side,
         points_px=np.mean([one.points_px for one in told], axis=0),
         relative_m=np.mean(depths, axis=0) if len(depths) == len(told) else None,
         disagreement=float(np.mean(distances)),
@@ -107,7 +120,7 @@ def _mirrored(front_end: FrontEnd, image: Image) -> list[Keypoints]:
     return [
         replace(
             hand,
-            side="right" if hand.side == "left" else "left",
+            side=other_side(hand.side),
             points_px=hand.points_px * (-1.0, 1.0) + (width - 1, 0.0),
             relative_m=None if hand.relative_m is None else hand.relative_m * _MIRROR,
         )

@@ -210,7 +210,9 @@ def _agreed(front_end: FrontEnd, image: Image, source: str) -> Iterator[_Hand]:
         return
     hand = told.hands[0]
     assert hand.relative_m is not None
-    yield _Hand(source, image, hand.left, hand.points_px, hand.relative_m, True, hand.disagreement)
+    yield _Hand(
+        source, image, hand.side == "left", hand.points_px, hand.relative_m, True, hand.disagreement
+    )
 
 
 def _packed(hand: _Hand, source: int) -> tuple[Image, NDArray[np.void]]:

@@ -22,6 +22,7 @@ from hand_recon_ros.training.hand_labels import HandLabels, Numbers
 from hand_recon_ros.training.picture_file import (
     Labels,
     decoded,
+    read_field,
     read_notes,
     read_pictures,
     write_pictures,
@@ -170,7 +171,7 @@ def packed_hands(path: Path) -> Counter[str]:
         PictureFileError: the file is missing or is no such file.
     """
     known = (*SOURCES, *read_notes(path))
-    return Counter(known[number] for number in read_pictures(path, PHOTO_LABEL)[1]["source"])
+    return Counter(known[number] for number in read_field(path, "source"))
 
 
 def save_photographs(

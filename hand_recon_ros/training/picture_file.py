@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def read_notes(path: Path) -> dict[str, str]:
     Raises:
         PictureFileError: the file is missing, or is no such file.
     """
-    stored = _stored(path)
+    stored = _stored(path, ("notes",))
     try:
         notes = json.loads(str(stored["notes"])) if "notes" in stored else {}
         return {str(name): str(text) for name, text in notes.items()}
@@ -89,10 +89,23 @@ def read_notes(path: Path) -> dict[str, str]:
         raise _damaged(path, error) from error
 
 
-def _stored(path: Path) -> dict[str, NDArray[Any]]:
+def read_field(path: Path, name: str) -> NDArray[Any]:
+    """(n,) one field of the labels, without the pictures.
+
+    Raises:
+        PictureFileError: the file is missing, or is no such file.
+    """
+    try:
+        return _stored(path, (name,))[name]
+    except KeyError as error:
+        raise _damaged(path, error) from error
+
+
+def _stored(path: Path, wanted: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+    """Arrays of the file by name: the wanted ones that are there, or all."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files if not wanted or name in wanted}
     except FileNotFoundError:
         raise PictureFileError(f"{path}: there is no such file; make it first") from None
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:

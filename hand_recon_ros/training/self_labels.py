@@ -25,7 +25,13 @@ from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.io.frames import IMAGE_SUFFIXES
-from hand_recon_ros.training.agreement import AgreedHand, AgreedPicture, agreed_hands, apart
+from hand_recon_ros.training.agreement import (
+    AgreedHand,
+    AgreedPicture,
+    agreed_hands,
+    apart,
+    nearest,
+)
 from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture
 from hand_recon_ros.training.photographs import SOURCES
 
@@ -72,7 +78,7 @@ class Labeller(Closing):
             same = _same(hand, ours)
             points = hand.points_px if same is None else (3 * hand.points_px + same.points_px) / 4
             yield {
-                "side": "left" if hand.left else "right",
+                "side": hand.side,
                 "joints_px": np.round(points, 2).tolist(),
                 "joints_rel_m": np.round(hand.relative_m, 5).tolist(),
                 "agreement_rel": round(hand.disagreement, 5),
@@ -140,8 +146,7 @@ def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tup
 
 
 def _same(hand: AgreedHand, ours: AgreedPicture) -> AgreedHand | None:
-    near = [h for h in ours.hands if h.left == hand.left]
-    best = min(near, key=lambda h: apart(hand.points_px, h.points_px), default=None)
+    best = nearest(hand, ours.hands)
     if best is None or apart(hand.points_px, best.points_px) > _CONFIRMED:
         return None
     return best
