@@ -24,6 +24,10 @@ from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
 _MIDDLE: Final = (CROP_SIZE - 1) / 2
+_MIDDLE_KNUCKLE: Final = 9
+_POINTING: Final = 0.25
+"""Way from the wrist to the middle knuckle, over the longer side of the box of the key points, from
+which on a hand points clearly somewhere."""
 _APART: Final = 0.5
 """Way between the middles of two hands, over the longer side of the box of one, beyond which a
 window shows clearly which of them is meant."""
@@ -36,11 +40,12 @@ class CompositorConfig:
     Attributes:
         jitter: of the framing.
         strength: of camera effects.
-        negative_share: without a hand of the expected side in the middle: a third each bare
-            background, left hands that are not mirrored (or right ones that are), and hands far
-            off the middle. A photograph has no bare background: it shows the wrong side instead, so
-            that sides are not learned from renderings alone. Hands whose middles are close have
-            no wrong side: they stay.
+        negative_share: without an upright hand of the expected side in the middle: a quarter each
+            bare background, left hands that are not mirrored (or right ones that are), hands that
+            point elsewhere than up, and hands far off the middle. A photograph has no bare
+            background: it shows the wrong side instead, so that sides are not learned from
+            renderings alone. Hands whose middles are close have no wrong side: they stay. Those
+            that point at the camera have no direction: they are shown far off the middle.
         soft_share: hands from a coarser picture.
         occluder_share: with something in front.
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
@@ -50,7 +55,7 @@ class CompositorConfig:
 
     jitter: Jitter = field(default_factory=Jitter)
     strength: Strength = field(default_factory=Strength)
-    negative_share: float = 0.24
+    negative_share: float = 0.3
     soft_share: float = 0.2
     occluder_share: float = 0.1
     border_share: float = 0.08
@@ -94,10 +99,10 @@ class Compositor:
             rng: source of randomness.
         """
         c, n = self.config, len(hands)
-        bare, wrong, away = self._negatives(hands, rng)
-        absent = bare | wrong | away
+        bare, wrong, turned, away = self._negatives(hands, rng)
+        absent = bare | wrong | turned | away
         hands = hands.parted(absent | (rng.random(n) < c.parted_share / 2))
-        crops = framed(hands.K, hands.points_px, hands.left ^ wrong, c.jitter, rng, away)
+        crops = framed(hands.K, hands.points_px, hands.left ^ wrong, c.jitter, rng, away, turned)
         image = self._pictures(pixels, size, hands, crops, bare, rng)
         points = crops.points(hands.points_px)
         visible = hands.visible & hands.known
@@ -108,17 +113,19 @@ class Compositor:
 
     def _negatives(
         self, hands: HandLabels, rng: np.random.Generator
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-        """(N,) each: bare background, wrong side, far off the middle."""
-        draw = rng.random(len(hands)) / max(self.config.negative_share, 1e-9)
-        bare = (draw < 1 / 3) & ~hands.covering
-        other_side = (draw < 2 / 3) & ~bare
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """(N,) each: bare background, wrong side, not upright, far off the middle."""
+        draw = 4 * rng.random(len(hands)) / max(self.config.negative_share, 1e-9)
+        bare = (draw < 1) & ~hands.covering
+        other_side = (draw < 2) & ~bare
         # Beside its partner, too, a hand in the middle of the other side's window is no hand of
         # that side: without that, the sides of pairs would be told apart by chance.
         middle, size = hands.points_px.mean(axis=1), np.ptp(hands.points_px, axis=1).max(axis=1)
         way = np.linalg.norm(middle - middle[hands.partner], axis=1)
         apart = hands.alone | ((hands.partner >= 0) & (way > _APART * size))
-        return bare, other_side & apart, (draw >= 2 / 3) & (draw < 1)
+        palm = np.linalg.norm(hands.points_px[:, _MIDDLE_KNUCKLE] - hands.points_px[:, 0], axis=1)
+        turned = (draw >= 2) & (draw < 3) & (palm > _POINTING * size)
+        return bare, other_side & apart, turned, (draw >= 2) & (draw < 4) & ~turned
 
     def _pictures(
         self,

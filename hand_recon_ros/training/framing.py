@@ -21,6 +21,9 @@ _WIDEST: Final = 2.0
 """Largest tangent of half a crop's field of view, as in ``keypoints.crops``."""
 _NEAREST: Final = 0.05
 """Least z of a direction before it is projected."""
+TURNED_DEG: Final = 75.0
+"""Roll from which on a crop is one for another direction. Looking for a new hand, quarter turns are
+tried (``detection.looking``), so that one of them is off by less."""
 _MIRROR: Final = np.array([-1.0, 1.0, 1.0])
 
 Flags = NDArray[np.bool_]
@@ -90,6 +93,7 @@ def framed(
     jitter: Jitter,
     rng: np.random.Generator,
     away: Flags | None = None,
+    turned: Flags | None = None,
 ) -> Crops:
     """Crops round hands.
 
@@ -100,6 +104,7 @@ def framed(
         jitter: how far from the standard framing.
         rng: source of randomness.
         away: (N,) put the hand mostly or wholly outside the crop.
+        turned: (N,) let the hand not point upwards: by ``TURNED_DEG`` or more.
     """
     n = len(K)
     direction = points_px[:, _MIDDLE_KNUCKLE] - points_px[:, 0]
@@ -120,6 +125,9 @@ def framed(
         shift = np.where(away[:, None], out, shift)
     middle = (low + high) / 2 + shift * side[:, None]
     centre = np.einsum("nij,ni->nj", _axes(up), middle)
+    if turned is not None and turned.any():
+        way = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+        roll = np.where(turned, way * rng.uniform(TURNED_DEG, 180.0, n), roll)
     turn = np.deg2rad(roll)
     cos, sin = np.cos(turn), np.sin(turn)
     up = np.column_stack([cos * up[:, 0] - sin * up[:, 1], sin * up[:, 0] + cos * up[:, 1]])
