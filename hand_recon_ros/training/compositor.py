@@ -42,10 +42,11 @@ class CompositorConfig:
         strength: of camera effects.
         negative_share: without an upright hand of the expected side in the middle: a quarter each
             bare background, left hands that are not mirrored (or right ones that are), hands that
-            point elsewhere than up, and hands far off the middle. A photograph has no bare
-            background: it shows the wrong side instead, so that sides are not learned from
-            renderings alone. Hands whose middles are close have no wrong side: they stay. Those
-            that point at the camera have no direction: they are shown far off the middle.
+            point elsewhere than up (half of them of the wrong side, too), and hands far off the
+            middle. A photograph has no bare background: it shows the wrong side instead, so that
+            sides are not learned from renderings alone. Hands whose middles are close have no
+            wrong side: they stay. Those that point at the camera have no direction: they are
+            shown far off the middle.
         soft_share: hands from a coarser picture.
         occluder_share: with something in front.
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
@@ -125,6 +126,7 @@ class Compositor:
         apart = hands.alone | ((hands.partner >= 0) & (way > _APART * size))
         palm = np.linalg.norm(hands.points_px[:, _MIDDLE_KNUCKLE] - hands.points_px[:, 0], axis=1)
         turned = (draw >= 2) & (draw < 3) & (palm > _POINTING * size)
+        other_side |= turned & (draw < 2.5)
         return bare, other_side & apart, turned, (draw >= 2) & (draw < 4) & ~turned
 
     def _pictures(
