@@ -378,3 +378,14 @@ def test_the_command_writes_shards_and_sheets(
         assert picture.std() > 10
     assert cli.main(["synthesize", "-n", "0", "-o", str(tmp_path)]) == 2
     assert "at least one picture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "distinct"), [([], False), (["--distinct"], True)])
+def test_distinct_pictures_show_scenes_of_their_own(
+    tmp_path: Path, more: list[str], distinct: bool
+) -> None:
+    arguments = ["synthesize", "-n", "6", "-o", str(tmp_path), "--seed", "3", "--size", "96"]
+    assert cli.main([*arguments, "--data", str(NOWHERE), *more]) == 0
+    shown = list(read_shard(tmp_path / "shard-000000.tar"))
+    shapes = {tuple(np.round(hand.mano.betas, 6)) for s in shown for hand in s.hands[:1]}
+    assert (len(shapes) == 6) == distinct

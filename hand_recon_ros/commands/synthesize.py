@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from hand_recon_ros.commands.common import DONE, Commands
@@ -36,6 +37,12 @@ def add_to(commands: Commands) -> None:
         help="folder with motion/*.npz and photos/backgrounds/*.jpg; what is missing is not used",
     )
     command.add_argument(
+        "--distinct",
+        action="store_true",
+        help="every picture shows a scene of its own, as a test set should; else eighteen pictures "
+        "(three views, six takes of each) show one, which is quicker",
+    )
+    command.add_argument(
         "--sheet", action="store_true", help="write DIR/sheet.jpg and DIR/labels.jpg"
     )
     command.add_argument("--report", action="store_true", help="write DIR/histograms.png")
@@ -46,8 +53,11 @@ def _run(options: argparse.Namespace) -> int:
     from hand_recon_ros.synthesis.command import synthesize
     from hand_recon_ros.synthesis.settings import SynthesisConfig
 
+    config = SynthesisConfig(size=options.size, data_dir=options.data)
+    if options.distinct:
+        config = replace(config, views_per_scene=1, takes_per_view=1)
     summary = synthesize(
-        SynthesisConfig(size=options.size, data_dir=options.data),
+        config,
         options.number,
         options.output,
         options.seed,
