@@ -22,6 +22,7 @@ from hand_recon_ros.skeleton import SIDES, Side, other_side
 from hand_recon_ros.types import Detection, Frame, Keypoints
 
 GREY = 128
+MIDDLE = np.array([63.5, 63.5])
 CAMERA = Camera.from_fov(640, 480, 70)
 _LEVELS = (0, GREY, 255)
 COLOURS = np.array(
@@ -134,6 +135,18 @@ class DrawnBoxes:
     def close(self) -> None: ...
 
 
+class Merged(DrawnBoxes):
+    """Sees one box in each frame, whatever is in it."""
+
+    def __init__(self, box: Sequence[float]) -> None:
+        super().__init__({})
+        self.box = np.array(box)
+
+    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
+        self.searched.append(frame.index)
+        return [Detection("right", self.score, self.box)]
+
+
 @dataclass
 class DotReader:
     """Stands in for the key point network: finds dots; sure of upright right hands only.
@@ -141,11 +154,13 @@ class DotReader:
     Attributes:
         blind_sides: says "a hand" whatever side is shown, right after mirroring or not.
         presence: logit that it answers for a hand.
+        reach: how far from the middle it sees each of two hands, window px.
         windows: how many were read in each call.
     """
 
     blind_sides: bool = False
     presence: float = _SURE
+    reach: float = 22.0
     windows: list[int] = field(default_factory=list)
 
     def __call__(self, windows: Sequence[np.ndarray]) -> list[WindowReading]:
@@ -153,7 +168,16 @@ class DotReader:
         return [self._read(window) for window in windows]
 
     def _read(self, window: np.ndarray) -> WindowReading:
-        points = np.array([_dot(window, colour) for colour in COLOURS])
+        """Of two hands about the middle of a window, the one that it is for."""
+        dots = [_dots(window, colour) for colour in COLOURS]
+        hands = [_nearest(dots, MIDDLE)]
+        places = _two_places(dots)
+        if places and max(np.linalg.norm(place - MIDDLE) for place in places) < self.reach:
+            hands += [_nearest(dots, places[0], places[1]), _nearest(dots, places[1], places[0])]
+        readings = [self._hand(hand) for hand in hands]
+        return max(readings, key=lambda reading: reading.presence)
+
+    def _hand(self, points: np.ndarray) -> WindowReading:
         seen = np.isfinite(points).all(axis=1)
         peaks = np.where(seen, 0.9, 0.05)
         if seen.sum() < 15 or not seen[[0, 5, 9, 17]].all():
@@ -168,17 +192,37 @@ class DotReader:
         return WindowReading(points, peaks, presence, None, None, None)
 
 
-def _dot(window: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Middle of the dot of a colour that lies nearest to the middle of the window, or NaN."""
+def _dots(window: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """(n, 2) middles of the dots of a colour; smaller spots of it are where others blend."""
     low, high = np.clip(colour - _TOLERANCE, 0, 255), np.clip(colour + _TOLERANCE, 0, 255)
-    near = cv2.inRange(window, low, high)
-    if not near.any():
-        return np.full(2, np.nan)
-    count, _, stats, middles = cv2.connectedComponentsWithStats(near)
-    middles = middles[1:count][stats[1:count, cv2.CC_STAT_AREA] >= 3]
-    if not len(middles):
-        return np.full(2, np.nan)
-    return middles[np.linalg.norm(middles - 63.5, axis=1).argmin()]
+    count, _, stats, middles = cv2.connectedComponentsWithStats(cv2.inRange(window, low, high))
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    return middles[1:count][areas >= max(2, 0.4 * areas.max(initial=0))]
+
+
+def _nearest(
+    dots: Sequence[np.ndarray], place: np.ndarray, other: np.ndarray | None = None
+) -> np.ndarray:
+    """(21, 2) the dot of each colour nearest to a place, and not to the other; NaN if none."""
+    found = np.full((len(dots), 2), np.nan)
+    for k, d in enumerate(dots):
+        way = np.linalg.norm(d - place, axis=1)
+        mine = d if other is None else d[way < np.linalg.norm(d - other, axis=1)]
+        if len(mine):
+            found[k] = mine[np.linalg.norm(mine - place, axis=1).argmin()]
+    return found
+
+
+def _two_places(dots: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Middles of two hands, where colours are seen twice."""
+    twice = np.array([d for d in dots if len(d) == 2])
+    if len(twice) < 10:
+        return None
+    way = twice[:, 1] - twice[:, 0]
+    swapped = (way @ way[np.linalg.norm(way, axis=1).argmax()] < 0)[:, None]
+    first = np.where(swapped, twice[:, 1], twice[:, 0]).mean(0)
+    second = np.where(swapped, twice[:, 0], twice[:, 1]).mean(0)
+    return first, second
 
 
 @dataclass

@@ -13,6 +13,7 @@ from drawn_hands import (
     DotReader,
     Drawn,
     DrawnBoxes,
+    Merged,
     RigidRegressor,
     frame,
 )
@@ -20,6 +21,7 @@ from drawn_hands import RIGHT as SHAPE
 
 from hand_recon_ros.config import Config, DetectorConfig
 from hand_recon_ros.detection.learned import LearnedHands
+from hand_recon_ros.detection.ssd_rpn import box_round
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.rotations import exp_so3
@@ -119,8 +121,8 @@ def test_hands_in_any_direction_are_found(degrees: float) -> None:
 def test_the_detectors_direction_and_side_save_looks() -> None:
     hand = Drawn(at=(0, 0, 0.6), turn=(0, 0, np.pi))
     lost, told = (
-        Stand([[hand]], static=True),
-        Stand([[hand]], static=True, boxes=DrawnBoxes({}, sure=True)),
+        Stand([[hand]], static=True, max_hands=1),
+        Stand([[hand]], static=True, max_hands=1, boxes=DrawnBoxes({}, sure=True)),
     )
     check(lost.see(0)[0], hand)
     check(told.see(0)[0], hand)
@@ -132,9 +134,45 @@ def test_the_detectors_direction_and_side_save_looks() -> None:
 def test_a_wrong_direction_of_the_detector_is_mended(degrees: float) -> None:
     hand = Drawn(at=(0, 0, 0.6), turn=(0, 0, 0.4))
     boxes = DrawnBoxes({}, sure=True, turned=degrees)
-    stand = Stand([[hand]], static=True, boxes=boxes)
+    stand = Stand([[hand]], static=True, max_hands=1, boxes=boxes)
     check(stand.see(0)[0], hand)
     assert stand.reader.windows == [1, 3, 2]
+
+
+BESIDE = (Drawn("left", at=(-0.07, 0.06, 0.6)), Drawn("right", at=(0.07, 0.06, 0.6)))
+BOTH = tuple(box_round(np.concatenate([hand.points_px for hand in BESIDE])))
+
+
+def test_the_other_hand_of_a_pair_that_the_detector_saw_as_one_is_found() -> None:
+    stand = Stand([BESIDE], static=True, boxes=Merged(BOTH))
+    for found, hand in zip(stand.see(0), BESIDE, strict=True):
+        check(found, hand)
+    assert stand.regressor.groups == [2], "both go through the regressor together"
+
+
+@pytest.mark.parametrize(("presence", "count"), [(5.0, 1), (6.0, 2)])
+def test_the_other_hand_of_a_pair_needs_a_surer_look(presence: float, count: int) -> None:
+    reader = DotReader(presence=presence)
+    assert len(Stand([BESIDE], static=True, boxes=Merged(BOTH), reader=reader).see(0)) == count
+
+
+def test_no_other_hand_is_looked_for_where_one_is_wanted() -> None:
+    stand = Stand([BESIDE], static=True, boxes=Merged(BOTH), max_hands=1)
+    assert len(stand.see(0)) == 1
+    assert sum(stand.reader.windows) <= 10
+
+
+def test_a_hand_without_a_box_of_its_own_joins_a_followed_one() -> None:
+    """Once it is beside it, the detector's box is taken for the followed hand's."""
+    left, right = BESIDE
+    scenes = [[right], *[[left, right]] * 12]
+    reader = DotReader(reach=50.0)
+    stand = Stand(scenes, boxes=Merged(BOTH), reader=reader, search_interval=2)
+    counts = [len(found) for found in stand.run()]
+    assert counts[0] == 1
+    assert counts[-1] == 2
+    assert counts == sorted(counts)
+    assert max(stand.reader.windows[3:]) <= 4, "a search must not make a frame late"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ followed hand's window comes from its last key points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -141,14 +141,18 @@ class LearnedHands:
         # Strong boxes that were refused lately may try again, but neither first nor at length.
         again = {id(d) for d in new if (d.box_px, frame.stamp) in self._refused}
         new.sort(key=lambda d: (id(d) in again, -d.score))
+        boxes: dict[int, Detection] = {}
         looks = self._config.max_hands * (_STATIC_LOOKS if self._static else 1)
         for detection in new[:looks]:
             look = self._looker.find(frame, detection, turned=id(detection) not in again)
             if look is not None and _belief(detection, look) >= self._config.min_score:
                 seen.append(self._begin(look, frame))
+                boxes[id(look)] = detection
             elif not self._static:
                 self._refused.add(detection.box_px, frame.stamp)
         self._seen = self._distinct(seen)
+        if self._searched and len(self._seen) < self._config.max_hands:
+            self._seen = self._distinct([*self._seen, *self._partners(frame, boxes)])
         self._searches.plan(len(self._seen), searched=self._searched)
         return [s.keypoints for s in self._seen]
 
@@ -181,6 +185,16 @@ class LearnedHands:
     def close(self) -> None:
         """Free the models."""
         self._boxes.close()
+
+    def _partners(self, frame: Frame, boxes: Mapping[int, Detection]) -> list[_Seen]:
+        """The other hands beside those that were seen, if they are clearly there."""
+        found = [
+            self._looker.partner(
+                frame, s.look, boxes.get(id(s.look)), s.hand.age // self._config.search_interval
+            )
+            for s in self._seen
+        ]
+        return [self._begin(look, frame) for look in found if look is not None]
 
     def _follow(self, hand: FollowedHand, look: Look, frame: Frame) -> _Seen:
         hand.see(look.points_px, frame.stamp, look.score)
