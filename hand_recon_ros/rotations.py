@@ -135,7 +135,8 @@ def matrix_from_columns(columns: ArrayLike) -> Array:
     first = _unit(c[..., :3])
     along = np.einsum("...i,...i->...", first, c[..., 3:])
     second = _unit(c[..., 3:] - along[..., None] * first)
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
+    third = np.einsum("...ij,...j->...i", hat(first), second)  # numpy.cross is slow
+    return np.stack([first, second, third], axis=-1)
 
 
 def quaternion_to_matrix(q: ArrayLike) -> Array:

@@ -16,7 +16,7 @@ from hand_recon_ros.rotations import matrix_from_columns
 from hand_recon_ros.types import Array
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _ALONE: Final = -1
 _NEAREST: Final = 0.05
@@ -62,10 +62,11 @@ class PairNetwork:
         self, acr: nn.Module, example: WindowReading, device: str = "cpu", threads: int = 1
     ) -> None:
         """Compile it for one hand and for two."""
+        network = _reading_maps(acr)
         maps = [np.asarray(_on_host(m)) for m in (example.features, example.deep, example.beliefs)]
         self._networks: dict[int, Network] = {
             count: compile_network(
-                acr,
+                network,
                 [
                     *(np.stack([m] * count) for m in maps),
                     np.full(count, _ALONE, np.int64),
@@ -129,6 +130,24 @@ def pair_geometry(own: HandCrop, other: HandCrop) -> Array:
             up[0] / plane,
         ]
     )
+
+
+def _reading_maps(acr: nn.Module) -> nn.Module:
+    """An ``Acr`` that takes features as ``WindowReading`` holds them, channels last."""
+    from torch import nn
+
+    class Reading(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.acr = acr
+
+        def forward(
+            self, features: Tensor, deep: Tensor, beliefs: Tensor, partner: Tensor, geometry: Tensor
+        ) -> Any:
+            first = (m.permute(0, 3, 1, 2) for m in (features, deep))
+            return self.acr(*first, beliefs, partner, geometry)
+
+    return Reading()
 
 
 def _stacked(maps: list[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ _SURE: Final = 0.88
 _UPRIGHT: Final = (0.0, -1.0)
 _TURNS: Final = (1j, -1j, -1.0)
 """What a direction may be off, as factors of complex numbers: quarter turns and half a turn."""
+_ALL_TURNS: Final = (1.0, *_TURNS)
 _PARTNER: Final = 5.5
 """Presence (logit) of the other hand of a pair that no box told of: with less, ghosts come in. Of
 300 rendered pictures it brings 11 of the 59 other hands that were missed, and no ghost; with 4, one
@@ -65,6 +66,14 @@ class Look:
         return float(1.0 / (1.0 + np.exp(-np.clip(self.reading.presence, -50.0, 50.0))))
 
 
+class _Place(NamedTuple):
+    """Where a window is cut: its middle and side, raw image px, and what points up, as x + iy."""
+
+    centre_px: tuple[float, float]
+    side_px: float
+    direction: complex
+
+
 class WindowLooker:
     """Cuts windows and reads them.
 
@@ -93,17 +102,12 @@ class WindowLooker:
         """
         if not max(detection.box_px[2:]) > 0:
             return None
-        centre, side_px, direction = _box_place(detection)
+        place = _box_place(detection)
         sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
         sides = (detection.side,) if sure else SIDES
         looks: list[Look] = []
         for turns in ((1.0,), _TURNS) if turned else ((1.0,),):
-            windows = [
-                (s, crop_at(frame.camera, centre, side_px, (d.real, d.imag), mirrored=s == "left"))
-                for d in (direction * turn for turn in turns)
-                for s in sides
-            ]
-            looks += self._read(frame, windows)
+            looks += self._read(frame, _windows(frame, place, turns, sides))
             best = max(looks, key=lambda look: look.reading.presence)
             if best.score >= _SURE:
                 break
@@ -133,22 +137,16 @@ class WindowLooker:
             The other hand, where the key point network leaves no doubt.
         """
         side = other_side(found.side)
-        centre, side_px, direction = _box_place(detection) if detection else _hand_place(found)
-        turns = (1.0, *_TURNS) if detection else ((1.0, *_TURNS)[turn % 4],)
-        windows = [
-            (side, crop_at(frame.camera, centre, side_px, (d.real, d.imag), mirrored=side == "left"))
-            for d in (direction * factor for factor in turns)
-        ]
+        place = _box_place(detection) if detection else _hand_place(found)
+        turns = _ALL_TURNS if detection else (_ALL_TURNS[turn % len(_ALL_TURNS)],)
         places = [
             look.points_px
-            for look in self._read(frame, windows)
+            for look in self._read(frame, _windows(frame, place, turns, (side,)))
             if self._holds(look, frame) and _apart(look, found) > _SAME_PLACE
         ]
-        looks = self._read(frame, [(s, _window(frame, p, s)) for p in places for s in SIDES])
-        others = [
-            _led(*(pair if pair[0].side == side else reversed(pair)))
-            for pair in zip(looks[::2], looks[1::2], strict=True)
-        ]
+        both = (side, found.side)
+        looks = self._read(frame, [(s, _window(frame, p, s)) for p in places for s in both])
+        others = [_led(own, wrong) for own, wrong in zip(looks[::2], looks[1::2], strict=True)]
         sure = [
             look
             for look in others
@@ -205,19 +203,32 @@ class WindowLooker:
         ]
 
 
-def _box_place(detection: Detection) -> tuple[tuple[float, float], float, complex]:
-    """Middle, side and direction of the first window on a new hand."""
+def _box_place(detection: Detection) -> _Place:
+    """Of the first window on a new hand."""
     x, y, width, height = detection.box_px
     direction = complex(*getattr(detection.hint, "direction", _UPRIGHT))
-    return (x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height), direction
+    return _Place((x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height), direction)
 
 
-def _hand_place(look: Look) -> tuple[tuple[float, float], float, complex]:
-    """The same of a window with room for the hand beside a found one."""
+def _hand_place(look: Look) -> _Place:
+    """With room for the hand beside a found one."""
     low, high = look.points_px.min(axis=0), look.points_px.max(axis=0)
     x, y = (low + high) / 2
     palm = complex(*(look.points_px[_MIDDLE_KNUCKLE] - look.points_px[0]))
-    return (x, y), _ROOM * FRAMING * float((high - low).max()), palm / max(abs(palm), 1e-6)
+    side_px = _ROOM * FRAMING * float((high - low).max())
+    return _Place((x, y), side_px, palm / max(abs(palm), 1e-6))
+
+
+def _windows(
+    frame: Frame, place: _Place, turns: Sequence[complex], sides: Sequence[Side]
+) -> list[tuple[Side, HandCrop]]:
+    """Windows at a place, turned from its direction, for each side."""
+    return [
+        (s, crop_at(frame.camera, place.centre_px, place.side_px, (up.real, up.imag),
+                    mirrored=s == "left"))
+        for up in (place.direction * turn for turn in turns)
+        for s in sides
+    ]  # fmt: skip
 
 
 def _apart(a: Look, b: Look) -> float:

@@ -9,6 +9,7 @@ hands only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -53,13 +54,17 @@ class HandCrop:
     size: int
     mirrored: bool
 
+    @cached_property
+    def _to_image(self) -> Array:
+        return np.linalg.inv(self.matrix)
+
     def to_crop(self, points_px: ArrayLike) -> Array:
         """(..., 2) raw image px to window px."""
         return _mapped(self.matrix, points_px)
 
     def to_image(self, points_px: ArrayLike) -> Array:
         """(..., 2) window px to raw image px."""
-        return _mapped(np.linalg.inv(self.matrix), points_px)
+        return _mapped(self._to_image, points_px)
 
     def to_camera(self, vectors: ArrayLike) -> Array:
         """(..., 3) vectors of the (mirrored) window's axes in the real camera's axes."""
@@ -208,7 +213,7 @@ def _ray(camera: Camera, point_px: Array) -> Array:
 
 def _towards(ray: Array) -> Array:
     """The smallest rotation that takes a unit ray to the z axis."""
-    axis = np.cross(ray, (0.0, 0.0, 1.0))
+    axis = np.array([ray[1], -ray[0], 0.0])  # its cross product with the z axis
     sine = float(np.linalg.norm(axis))
     if sine < 1e-9:
         return np.eye(3)

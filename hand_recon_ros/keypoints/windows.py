@@ -30,7 +30,9 @@ class WindowReading:
         points_px: (21, 2) window px.
         peaks: (21,) height of each belief map, 0..1.
         presence: logit that the window shows a hand, upright, right after mirroring.
-        beliefs, features, deep: maps for the regressor (arrays, or tensors on the GPU).
+        beliefs: (21, H, H) for the regressor (array, or tensor on the GPU).
+        features, deep: the same, (H, H, C) and (H/4, H/4, D): channels come last in the network,
+            and stay so, since to put them first takes some hundredths of its time.
     """
 
     points_px: Array
@@ -108,7 +110,8 @@ def readable(cpm: nn.Module) -> nn.Module:
             told = self.cpm(image)
             beliefs = told.beliefs[:, -1]
             points, peaks = read_beliefs(beliefs.float())
-            return ReadWindows(points, peaks, told.presence, beliefs, told.features, told.deep)
+            last = (m.permute(0, 2, 3, 1).contiguous() for m in (told.features, told.deep))
+            return ReadWindows(points, peaks, told.presence, beliefs, *last)
 
     return Readable()
 
