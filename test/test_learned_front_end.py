@@ -159,20 +159,49 @@ def test_the_other_hand_of_a_pair_needs_a_surer_look(presence: float, count: int
 def test_no_other_hand_is_looked_for_where_one_is_wanted() -> None:
     stand = Stand([BESIDE], static=True, boxes=Merged(BOTH), max_hands=1)
     assert len(stand.see(0)) == 1
-    assert sum(stand.reader.windows) <= 10
+    assert stand.reader.windows == [2, 2]
+
+
+def test_no_other_hand_is_looked_for_beside_a_pair() -> None:
+    stand = Stand([BESIDE], static=True, max_hands=3)
+    assert {k.side for k in stand.see(0)} == {"left", "right"}
+    assert stand.reader.windows == [2, 2, 2, 2]
+
+
+def test_a_hand_alone_stays_alone() -> None:
+    """Seen as the other side too, it is still one hand."""
+    hand = Drawn(at=(0, 0.06, 0.6))
+    stand = Stand([[hand]] * 12, reader=DotReader(blind_sides=True), search_interval=2)
+    assert [len(found) for found in stand.run()] == [1] * 12
 
 
 def test_a_hand_without_a_box_of_its_own_joins_a_followed_one() -> None:
     """Once it is beside it, the detector's box is taken for the followed hand's."""
     left, right = BESIDE
-    scenes = [[right], *[[left, right]] * 12]
+    late, frames = 10, 20
+    scenes = [[right]] * late + [[left, right]] * frames
     reader = DotReader(reach=50.0)
     stand = Stand(scenes, boxes=Merged(BOTH), reader=reader, search_interval=2)
-    counts = [len(found) for found in stand.run()]
-    assert counts[0] == 1
-    assert counts[-1] == 2
-    assert counts == sorted(counts)
-    assert max(stand.reader.windows[3:]) <= 4, "a search must not make a frame late"
+    spent, counts = [], []
+    for index in range(late + frames):
+        before = sum(reader.windows)
+        found = stand.see(index)
+        spent.append(sum(reader.windows) - before)
+        counts.append(len(found))
+        check(found[-1], right)
+    assert counts == [1] * counts.count(1) + [2] * counts.count(2), "nobody is lost"
+    assert late <= counts.count(1) < late + 8, "each direction has its turn"
+    check(found[0], left)
+    assert max(spent[1:]) <= 5, "a search must not make a frame late"
+
+
+def test_a_stream_is_searched_for_a_partner_in_one_direction_at_a_time() -> None:
+    stand = Stand([[RIGHT]] * 20, search_interval=4)
+    asked: list[tuple[object, int]] = []
+    stand.stage._looker.partner = lambda *args: asked.append(args[2:])  # type: ignore[method-assign]
+    stand.run()
+    assert len(asked) >= 8
+    assert asked == [(None, turn) for turn in range(len(asked))]
 
 
 @pytest.mark.parametrize(

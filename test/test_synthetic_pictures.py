@@ -388,4 +388,4 @@ def test_distinct_pictures_show_scenes_of_their_own(
     assert cli.main([*arguments, "--data", str(NOWHERE), *more]) == 0
     shown = list(read_shard(tmp_path / "shard-000000.tar"))
     shapes = {tuple(np.round(hand.mano.betas, 6)) for s in shown for hand in s.hands[:1]}
-    assert (len(shapes) == 6) == distinct
+    assert len(shapes) == 6 if distinct else len(shapes) <= 3

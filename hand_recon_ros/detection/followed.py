@@ -33,6 +33,7 @@ class FollowedHand:
         evidence: votes for its side; each frame gives one at most.
         age: frames since it was found.
         velocity_px: (2,) of the whole hand, px/s.
+        partner_searches: how often the other hand was looked for beside it.
     """
 
     side: Side
@@ -42,6 +43,7 @@ class FollowedHand:
     evidence: float
     age: int = 0
     velocity_px: Array = field(default_factory=lambda: np.zeros(2))
+    partner_searches: int = 0
 
     @property
     def undecided(self) -> bool:

@@ -6,7 +6,7 @@ followed hand's window comes from its last key points.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -42,11 +42,12 @@ _NEW: Final = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Seen:
-    """A hand of the current frame."""
+    """A hand of the current frame; ``detection`` is the box in which a new one was found."""
 
     keypoints: Keypoints
     hand: FollowedHand
     look: Look
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +142,16 @@ class LearnedHands:
         # Strong boxes that were refused lately may try again, but neither first nor at length.
         again = {id(d) for d in new if (d.box_px, frame.stamp) in self._refused}
         new.sort(key=lambda d: (id(d) in again, -d.score))
-        boxes: dict[int, Detection] = {}
         looks = self._config.max_hands * (_STATIC_LOOKS if self._static else 1)
         for detection in new[:looks]:
             look = self._looker.find(frame, detection, turned=id(detection) not in again)
             if look is not None and _belief(detection, look) >= self._config.min_score:
-                seen.append(self._begin(look, frame))
-                boxes[id(look)] = detection
+                seen.append(self._begin(look, frame, detection))
             elif not self._static:
                 self._refused.add(detection.box_px, frame.stamp)
         self._seen = self._distinct(seen)
         if self._searched and len(self._seen) < self._config.max_hands:
-            self._seen = self._distinct([*self._seen, *self._partners(frame, boxes)])
+            self._seen = self._distinct([*self._seen, *self._partners(frame)])
         self._searches.plan(len(self._seen), searched=self._searched)
         return [s.keypoints for s in self._seen]
 
@@ -186,24 +185,26 @@ class LearnedHands:
         """Free the models."""
         self._boxes.close()
 
-    def _partners(self, frame: Frame, boxes: Mapping[int, Detection]) -> list[_Seen]:
-        """The other hands beside those that were seen, if they are clearly there."""
-        found = [
-            self._looker.partner(
-                frame, s.look, boxes.get(id(s.look)), s.hand.age // self._config.search_interval
-            )
-            for s in self._seen
-        ]
+    def _partners(self, frame: Frame) -> list[_Seen]:
+        """The other hands beside those that are alone, if they are clearly there.
+
+        A single picture is searched at once, a stream a little at each search.
+        """
+        found: list[Look | None] = []
+        for seen in (group[0] for group in _pairs(self._seen) if len(group) == 1):
+            box = seen.detection if self._static else None
+            found.append(self._looker.partner(frame, seen.look, box, seen.hand.partner_searches))
+            seen.hand.partner_searches += 1
         return [self._begin(look, frame) for look in found if look is not None]
 
     def _follow(self, hand: FollowedHand, look: Look, frame: Frame) -> _Seen:
         hand.see(look.points_px, frame.stamp, look.score)
         return _Seen(_keypoints(hand, look, frame), hand, look)
 
-    def _begin(self, look: Look, frame: Frame) -> _Seen:
+    def _begin(self, look: Look, frame: Frame, detection: Detection | None = None) -> _Seen:
         evidence = float(np.clip(look.lead, 0.0, 1.0))
         hand = FollowedHand(look.side, look.points_px, frame.stamp, look.score, evidence)
-        return _Seen(_keypoints(hand, look, frame), hand, look)
+        return _Seen(_keypoints(hand, look, frame), hand, look, detection)
 
     def _distinct(self, seen: list[_Seen]) -> list[_Seen]:
         """Each physical hand once, followed ones first; at most ``max_hands``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -27,16 +27,13 @@ _TURNS: Final = (1j, -1j, -1.0)
 """What a direction may be off, as factors of complex numbers: quarter turns and half a turn."""
 _ALL_TURNS: Final = (1.0, *_TURNS)
 _PARTNER: Final = 5.5
-"""Presence (logit) of the other hand of a pair that no box told of: with less, ghosts come in. Of
-300 rendered pictures it brings 11 of the 59 other hands that were missed, and no ghost; with 4, one
-ghost for two hands."""
-_PARTNER_APART: Final = 0.3
+"""Presence (logit) of the other hand of a pair that no box told of: with less, ghosts come in."""
 _SAME_PLACE: Final = 0.2
-"""Distance, in hand sizes, of the other hand of a pair, and of what is worth a second look for it:
-nearer key points are the found hand, taken for the other side."""
+_PARTNER_APART: Final = 0.3
+"""Least distances from the found hand, in hand sizes, of what is worth a second look for the other
+hand, and of that one itself: what is nearer is mostly the found hand, taken for the other side."""
 _ROOM: Final = 1.3
 """Side of a window that has room for the other hand, over that for one."""
-_MIDDLE_KNUCKLE: Final = 9
 _MISPLACED: Final = 0.2
 """Share of its side by which a window may be off before it is cut again."""
 _SMALLEST_PX: Final = 4.0
@@ -64,14 +61,6 @@ class Look:
     def score(self) -> float:
         """Presence, 0..1."""
         return float(1.0 / (1.0 + np.exp(-np.clip(self.reading.presence, -50.0, 50.0))))
-
-
-class _Place(NamedTuple):
-    """Where a window is cut: its middle and side, raw image px, and what points up, as x + iy."""
-
-    centre_px: tuple[float, float]
-    side_px: float
-    direction: complex
 
 
 class WindowLooker:
@@ -102,12 +91,11 @@ class WindowLooker:
         """
         if not max(detection.box_px[2:]) > 0:
             return None
-        place = _box_place(detection)
         sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
         sides = (detection.side,) if sure else SIDES
         looks: list[Look] = []
         for turns in ((1.0,), _TURNS) if turned else ((1.0,),):
-            looks += self._read(frame, _windows(frame, place, turns, sides))
+            looks += self._read(frame, _box_windows(frame, detection, turns, sides))
             best = max(looks, key=lambda look: look.reading.presence)
             if best.score >= _SURE:
                 break
@@ -123,25 +111,28 @@ class WindowLooker:
     ) -> Look | None:
         """Look for the other hand of a pair beside a hand that was found.
 
-        The detector sees hands upon each other as one, and where one of them is followed its box is
-        not looked at. So windows for the other side are cut there: in all four directions beside
-        a new hand, in one of them, which is to change from time to time, beside a followed one.
+        The detector sees hands that touch as one, and where one of them is followed its box is not
+        looked at. So windows for the other side are cut there.
 
         Args:
             frame: to look at.
             found: the hand that was found.
-            detection: of a new hand, whose box may hold both; None = it is followed.
-            turn: number of the direction beside a followed hand.
+            detection: its box, which may hold both: it is searched in all four directions. None =
+                the surroundings of the found hand are searched in one of them.
+            turn: number of that direction, which is to change from search to search.
 
         Returns:
             The other hand, where the key point network leaves no doubt.
         """
         side = other_side(found.side)
-        place = _box_place(detection) if detection else _hand_place(found)
-        turns = _ALL_TURNS if detection else (_ALL_TURNS[turn % len(_ALL_TURNS)],)
+        if detection is None:
+            way = _ALL_TURNS[turn % len(_ALL_TURNS)]
+            windows = [(side, _window(frame, found.points_px, side, room=_ROOM, turn=way))]
+        else:
+            windows = _box_windows(frame, detection, _ALL_TURNS, (side,))
         places = [
             look.points_px
-            for look in self._read(frame, _windows(frame, place, turns, (side,)))
+            for look in self._read(frame, windows)
             if self._holds(look, frame) and _apart(look, found) > _SAME_PLACE
         ]
         both = (side, found.side)
@@ -152,7 +143,7 @@ class WindowLooker:
             for look in others
             if look.lead > 0
             and look.reading.presence > _PARTNER
-            and _plausible(look.points_px, frame)
+            and self._holds(look, frame)
             and _apart(look, found) > _PARTNER_APART
         ]
         return max(sure, key=lambda look: look.reading.presence, default=None)
@@ -203,40 +194,28 @@ class WindowLooker:
         ]
 
 
-def _box_place(detection: Detection) -> _Place:
-    """Of the first window on a new hand."""
-    x, y, width, height = detection.box_px
-    direction = complex(*getattr(detection.hint, "direction", _UPRIGHT))
-    return _Place((x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height), direction)
-
-
-def _hand_place(look: Look) -> _Place:
-    """With room for the hand beside a found one."""
-    low, high = look.points_px.min(axis=0), look.points_px.max(axis=0)
-    x, y = (low + high) / 2
-    palm = complex(*(look.points_px[_MIDDLE_KNUCKLE] - look.points_px[0]))
-    side_px = _ROOM * FRAMING * float((high - low).max())
-    return _Place((x, y), side_px, palm / max(abs(palm), 1e-6))
-
-
-def _windows(
-    frame: Frame, place: _Place, turns: Sequence[complex], sides: Sequence[Side]
+def _box_windows(
+    frame: Frame, detection: Detection, turns: Sequence[complex], sides: Sequence[Side]
 ) -> list[tuple[Side, HandCrop]]:
-    """Windows at a place, turned from its direction, for each side."""
+    """Windows at a box, turned from its direction, for each side."""
+    x, y, width, height = detection.box_px
+    centre, side_px = (x + width / 2, y + height / 2), _BOX_FRAMING * max(width, height)
+    direction = complex(*getattr(detection.hint, "direction", _UPRIGHT))
     return [
-        (s, crop_at(frame.camera, place.centre_px, place.side_px, (up.real, up.imag),
-                    mirrored=s == "left"))
-        for up in (place.direction * turn for turn in turns)
+        (s, crop_at(frame.camera, centre, side_px, (up.real, up.imag), mirrored=s == "left"))
+        for up in (direction * turn for turn in turns)
         for s in sides
-    ]  # fmt: skip
+    ]
 
 
 def _apart(a: Look, b: Look) -> float:
     return distance(a.points_px, b.points_px)
 
 
-def _window(frame: Frame, points_px: Array, side: Side) -> HandCrop:
-    return crop_round(frame.camera, points_px, mirrored=side == "left")
+def _window(
+    frame: Frame, points_px: Array, side: Side, *, room: float = 1.0, turn: complex = 1.0
+) -> HandCrop:
+    return crop_round(frame.camera, points_px, mirrored=side == "left", room=room, turn=turn)
 
 
 def _led(look: Look, other: Look) -> Look:

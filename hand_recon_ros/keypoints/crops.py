@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.skeleton import KNUCKLES
 from hand_recon_ros.types import Array
 
 CROP_SIZE: Final = 128
 """Side of the windows that the networks are made for, px."""
 FRAMING: Final = 1.7
 """Side of a window over the longer side of the box of the 21 joints, seen upright."""
-_MIDDLE_KNUCKLE: Final = 9
 _WIDEST: Final = 2.0
 """Largest tangent of half the window's field of view: beyond it a window is mostly stretched."""
 _TIED: Final = 0.6
@@ -168,7 +168,13 @@ def crop_at(
 
 
 def crop_round(
-    camera: Camera, points_px: ArrayLike, *, mirrored: bool, size: int = CROP_SIZE
+    camera: Camera,
+    points_px: ArrayLike,
+    *,
+    mirrored: bool,
+    size: int = CROP_SIZE,
+    room: float = 1.0,
+    turn: complex = 1.0,
 ) -> HandCrop:
     """The window that frames 21 key points as the networks are used to.
 
@@ -177,17 +183,20 @@ def crop_round(
         points_px: (21, 2) raw image px.
         mirrored: flip it (for left hands).
         size: its side, window px.
+        room: its side over the usual one.
+        turn: factor of what points up in it, as x + iy: 1j turns the hand a quarter.
     """
     points = np.asarray(points_px, dtype=np.float64)
-    direction = points[_MIDDLE_KNUCKLE] - points[0]
+    direction = points[KNUCKLES[2]] - points[0]
     norm = float(np.linalg.norm(direction))
     up = direction / norm if norm > 1e-6 else np.array([0.0, -1.0])
     axes = np.array([[-up[1], up[0]], -up])  # rows: right and down in the window
     upright = points @ axes.T
     low, high = upright.min(axis=0), upright.max(axis=0)
     centre = (low + high) / 2 @ axes
-    side = FRAMING * max(float((high - low).max()), 4.0)
-    return crop_at(camera, centre, side, up, mirrored=mirrored, size=size)
+    side = room * FRAMING * max(float((high - low).max()), 4.0)
+    way = complex(*up) * turn
+    return crop_at(camera, centre, side, (way.real, way.imag), mirrored=mirrored, size=size)
 
 
 def _mapped(matrix: Array, points_px: ArrayLike) -> Array:

@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hand_recon_ros.skeleton import KNUCKLES
 from hand_recon_ros.training.appearance import NONE, Appearance, Strength, some
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
 from hand_recon_ros.training.framing import STILL, Crops, Jitter, framed, pair_geometry
@@ -24,7 +25,6 @@ from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
 _MIDDLE: Final = (CROP_SIZE - 1) / 2
-_MIDDLE_KNUCKLE: Final = 9
 _POINTING: Final = 0.25
 """Way from the wrist to the middle knuckle, over the longer side of the box of the key points, from
 which on a hand points clearly somewhere."""
@@ -115,7 +115,7 @@ class Compositor:
     def _negatives(
         self, hands: HandLabels, rng: np.random.Generator
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-        """(N,) each: bare background, wrong side, not upright, far off the middle."""
+        """(N,) each: bare background, wrong side, turned away from up, far off the middle."""
         draw = 4 * rng.random(len(hands)) / max(self.config.negative_share, 1e-9)
         bare = (draw < 1) & ~hands.covering
         other_side = (draw < 2) & ~bare
@@ -124,7 +124,7 @@ class Compositor:
         middle, size = hands.points_px.mean(axis=1), np.ptp(hands.points_px, axis=1).max(axis=1)
         way = np.linalg.norm(middle - middle[hands.partner], axis=1)
         apart = hands.alone | ((hands.partner >= 0) & (way > _APART * size))
-        palm = np.linalg.norm(hands.points_px[:, _MIDDLE_KNUCKLE] - hands.points_px[:, 0], axis=1)
+        palm = np.linalg.norm(hands.points_px[:, KNUCKLES[2]] - hands.points_px[:, 0], axis=1)
         turned = (draw >= 2) & (draw < 3) & (palm > _POINTING * size)
         other_side |= turned & (draw < 2.5)
         return bare, other_side & apart, turned, (draw >= 2) & (draw < 4) & ~turned

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.rotations import exp_so3
+from hand_recon_ros.skeleton import KNUCKLES
 from hand_recon_ros.training.batch import CROP_SIZE, FRAMING
 from hand_recon_ros.types import Array
 
 _MIDDLE: Final = (CROP_SIZE - 1) / 2
-_MIDDLE_KNUCKLE: Final = 9
 _WIDEST: Final = 2.0
 """Largest tangent of half a crop's field of view, as in ``keypoints.crops``."""
 _NEAREST: Final = 0.05
@@ -107,7 +107,7 @@ def framed(
         turned: (N,) let the hand not point upwards: by ``TURNED_DEG`` or more.
     """
     n = len(K)
-    direction = points_px[:, _MIDDLE_KNUCKLE] - points_px[:, 0]
+    direction = points_px[:, KNUCKLES[2]] - points_px[:, 0]
     length = np.linalg.norm(direction, axis=1, keepdims=True)
     up = np.where(length > 1e-6, direction / np.maximum(length, 1e-6), (0.0, -1.0))
     upright = points_px @ _axes(up).transpose(0, 2, 1)
