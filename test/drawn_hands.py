@@ -30,7 +30,7 @@ COLOURS = np.array(
 )[:21]
 """Far enough from each other that no blend with the grey ground passes for another."""
 _TOLERANCE = 30.0
-_SURE = 6.0
+_SURE = 7.0
 
 
 def _canonical() -> np.ndarray:

@@ -150,7 +150,7 @@ def test_the_other_hand_of_a_pair_that_the_detector_saw_as_one_is_found() -> Non
     assert stand.regressor.groups == [2], "both go through the regressor together"
 
 
-@pytest.mark.parametrize(("presence", "count"), [(5.0, 1), (6.0, 2)])
+@pytest.mark.parametrize(("presence", "count"), [(5.5, 1), (6.5, 2)])
 def test_the_other_hand_of_a_pair_needs_a_surer_look(presence: float, count: int) -> None:
     reader = DotReader(presence=presence)
     assert len(Stand([BESIDE], static=True, boxes=Merged(BOTH), reader=reader).see(0)) == count
