@@ -39,8 +39,8 @@ def add_to(commands: Commands) -> None:
     command.add_argument(
         "--distinct",
         action="store_true",
-        help="every picture shows a scene of its own, as a test set should; else eighteen pictures "
-        "(three views, six takes of each) show one, which is quicker",
+        help="every picture shows a scene of its own, as a test set should; else several show one, "
+        "which is quicker",
     )
     command.add_argument(
         "--sheet", action="store_true", help="write DIR/sheet.jpg and DIR/labels.jpg"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.detection.ssd_rpn import box_round
+from hand_recon_ros.skeleton import KNUCKLES
 from hand_recon_ros.training.detector_batch import IGNORED, NOTHING
 from hand_recon_ros.training.view_set import MOST_HANDS, Labels
 from hand_recon_ros.types import Array
@@ -26,7 +27,6 @@ _OFTEN_INSIDE: Final = 0.85
 _ROLL_DEG: Final = 15.0
 _WILD_SHARE: Final = 0.15
 """Share of views that are turned by any angle."""
-_MIDDLE_KNUCKLE: Final = 9
 _LEAST_INSIDE: Final = 0.55
 """Share of a hand's key points in the frame below which it is not learned from."""
 _LEAST_SEEN: Final = 0.25
@@ -59,7 +59,7 @@ class HandRows:
 
 def directions_of(points_px: Array) -> Array:
     """(..., 2) unit vectors, wrist to middle MCP, of key points (..., 21, 2)."""
-    along = points_px[..., _MIDDLE_KNUCKLE, :] - points_px[..., 0, :]
+    along = points_px[..., KNUCKLES[2], :] - points_px[..., 0, :]
     return np.asarray(along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6))
 
 

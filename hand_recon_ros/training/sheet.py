@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from hand_recon_ros.skeleton import BONES
+from hand_recon_ros.skeleton import BONES, KNUCKLES
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
 
 _SCALE: Final = 2
 _SIDE: Final = _SCALE * CROP_SIZE
 _GOOD: Final = (0, 200, 0)
 _BAD: Final = (220, 0, 0)
-_MIDDLE_KNUCKLE: Final = 9
 
 
 def _finger_colour(joint: int) -> tuple[int, int, int]:
@@ -81,7 +80,7 @@ def _cell(batch: CropBatch, k: int, bones: bool) -> NDArray[np.uint8]:
     # Pixel centres of the enlarged picture.
     points = np.round((batch.points_px[k].cpu().numpy() + 0.5) * _SCALE - 0.5).astype(int)
     inside, visible = batch.inside[k].cpu().numpy(), batch.visible[k].cpu().numpy()
-    lines = BONES if bones else ((0, _MIDDLE_KNUCKLE),)
+    lines = BONES if bones else ((0, KNUCKLES[2]),)
     for a, b in lines:
         if inside[a] and inside[b]:
             cv2.line(cell, points[a].tolist(), points[b].tolist(), _finger_colour(b), 1)
