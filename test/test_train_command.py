@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hand_recon_ros import cli
 from hand_recon_ros.acr.network import Acr
@@ -15,7 +16,8 @@ from hand_recon_ros.keypoints.network import Cpm
 from hand_recon_ros.networks.weights import load_weights
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.training.command import EXAM_VIEWS
+from hand_recon_ros.training.command import EXAM_VIEWS, crop_exams, frame_exams
+from hand_recon_ros.training.data import DataConfig
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews
 
@@ -84,6 +86,19 @@ def test_regressor_starts_from_key_point_weights(folder: Path) -> None:
 def test_detector_is_trained(folder: Path) -> None:
     assert train("detector", folder, "samples=8") == 0
     load_weights(SsdRpn(), folder / "detector" / "weights" / "detector.safetensors")
+
+
+def test_exams_are_the_same_whatever_the_seed_of_the_run(views: Path) -> None:
+    def config(seed: int) -> DataConfig:
+        synthesis = SynthesisConfig(data_dir=Path("missing"))
+        return DataConfig(batch=4, seed=seed, grounds=6, real_share=0, synthesis=synthesis)
+
+    crops = [crop_exams(config(seed), views, "cpu")["rendered"] for seed in (1, 2)]
+    frames = [frame_exams(config(seed), views, "cpu")["rendered"] for seed in (1, 2)]
+    for one, other in (crops, frames):
+        assert len(one) == len(other) > 0
+        for a, b in zip(one, other, strict=True):
+            assert torch.equal(a.image, b.image)
 
 
 def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],

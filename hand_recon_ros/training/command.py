@@ -30,6 +30,7 @@ from hand_recon_ros.training.data import (
     photo_batches,
     view_batches,
 )
+from hand_recon_ros.training.detector_batch import DetectorBatch
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
@@ -198,7 +199,8 @@ def _crops(
 
 def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[CropBatch]]:
     """Fixed batches: rendered hands as in training, and photographs of sources never trained on."""
-    fixed = replace(data, batch=_EXAM_BATCH, grounds=min(data.grounds, 200))
+    # A seed of its own: runs with other seeds must be examined on the same pictures.
+    fixed = replace(data, seed=_EXAM_SEED, batch=_EXAM_BATCH, grounds=min(data.grounds, 200))
     torch.manual_seed(_EXAM_SEED)  # sensor noise is torch's
     views = ViewSet.load(exam_views)
     exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
@@ -208,6 +210,25 @@ def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, lis
     return exams
 
 
+def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[DetectorBatch]]:
+    """The same for the detector: whole frames."""
+    from hand_recon_ros.training.detector_data import Frames, fixed_frames
+    from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
+    from hand_recon_ros.training.photo_frames import PhotoComposer
+
+    folder = data.synthesis.data_dir / "photos" / "backgrounds"
+    grounds = FrameGrounds(device, _EXAM_SEED, folder, min(data.grounds, 100))
+    views = Replay.of(ViewSet.load(exam_views), device)
+    sources: dict[str, Frames] = {"rendered": partial(FrameComposer(grounds, device).frames, views)}
+    if data.real_share > 0 and _has_held_out(data.photos):
+        others = Photographs.load(data.photos, device, only=HELD_OUT)
+        sources["photos"] = PhotoComposer(others, grounds, device).frames
+    return {
+        name: fixed_frames(frames, batch=16, number=_EXAM_FRAMES, seed=_EXAM_SEED)
+        for name, frames in sources.items()
+    }
+
+
 def _has_held_out(photos: Path) -> bool:
     return bool(set(HELD_OUT) & set(packed_hands(photos)))
 
@@ -215,7 +236,7 @@ def _has_held_out(photos: Path) -> bool:
 def _detector(
     config: TrainingConfig, data: DataConfig, exam_views: Path, device: str, stack: ExitStack
 ) -> tuple[Task, Iterator[Any]]:
-    from hand_recon_ros.training.detector_data import detector_batches, fixed_frames
+    from hand_recon_ros.training.detector_data import detector_batches
     from hand_recon_ros.training.detector_task import DetectorTask
     from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
     from hand_recon_ros.training.photo_frames import PhotoComposer
@@ -226,19 +247,11 @@ def _detector(
     folder = data.synthesis.data_dir / "photos" / "backgrounds"
     grounds = FrameGrounds(device, data.seed, folder, min(data.grounds, 400))
     composer = FrameComposer(grounds, device)
-    exam = Replay.of(ViewSet.load(exam_views), device)
-    rendered = partial(composer.frames, exam)
-    exams = {"rendered": fixed_frames(rendered, batch=16, number=_EXAM_FRAMES, seed=_EXAM_SEED)}
     photos = None
     if data.real_share > 0:
         kept = Photographs.load(data.photos, device, without=HELD_OUT)
         photos = PhotoComposer(kept, grounds, device)
-    if photos is not None and _has_held_out(data.photos):
-        others = Photographs.load(data.photos, device, only=HELD_OUT)
-        exams["photos"] = fixed_frames(
-            PhotoComposer(others, grounds, device).frames,
-            batch=16, number=_EXAM_FRAMES, seed=_EXAM_SEED,
-        )  # fmt: skip
+    exams = frame_exams(data, exam_views, device)
     refresh = None
     if data.producers >= 0:
         ring = stack.enter_context(
