@@ -216,6 +216,15 @@ def test_detector_and_key_points_vouch_for_a_new_hand_together(
     assert bool(found) == believed
 
 
+def test_a_sure_box_outweighs_low_presence_only_where_the_hand_need_not_be_followed() -> None:
+    sure = DrawnBoxes({}, sure=True, score=0.97)
+    doubtful = DotReader(presence=-1.0)
+    assert Stand([[RIGHT]], boxes=sure, reader=doubtful, static=True).see(0)
+    assert not Stand([[RIGHT]], boxes=sure, reader=doubtful).see(0)
+    weak = DrawnBoxes({}, sure=True, score=0.6)
+    assert not Stand([[RIGHT]], boxes=weak, reader=doubtful, static=True).see(0)
+
+
 @pytest.mark.parametrize("sure", [False, True])
 def test_the_second_look_corrects_the_detectors_side(sure: bool) -> None:
     hands = [LEFT, RIGHT]

@@ -144,7 +144,10 @@ class LearnedHands:
         new.sort(key=lambda d: (id(d) in again, -d.score))
         looks = self._config.max_hands * (_STATIC_LOOKS if self._static else 1)
         for detection in new[:looks]:
-            look = self._looker.find(frame, detection, turned=id(detection) not in again)
+            # In a stream, a hand of less presence than the bar would be lost in the next frame.
+            look = self._looker.find(
+                frame, detection, turned=id(detection) not in again, doubtful=self._static
+            )
             if look is not None and _belief(detection, look) >= self._config.min_score:
                 seen.append(self._begin(look, frame, detection))
             elif not self._static:

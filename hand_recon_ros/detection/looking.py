@@ -77,7 +77,9 @@ class WindowLooker:
         self._reader = reader
         self._min_score = min_score
 
-    def find(self, frame: Frame, detection: Detection, *, turned: bool = True) -> Look | None:
+    def find(
+        self, frame: Frame, detection: Detection, *, turned: bool = True, doubtful: bool = False
+    ) -> Look | None:
         """Look at a new hand: first through its box, then through a window round its key points.
 
         Both sides are tried at the second look, and at the first unless the detector was sure
@@ -89,6 +91,7 @@ class WindowLooker:
             frame: to look at.
             detection: where.
             turned: False = turned windows are not tried.
+            doubtful: True = a presence below the bar is told, too; the caller is to judge it.
         """
         if not max(detection.box_px[2:]) > 0:
             return None
@@ -105,7 +108,8 @@ class WindowLooker:
         looks = self._read(frame, [(s, _window(frame, best.points_px, s)) for s in SIDES])
         looks.sort(key=lambda look: -look.reading.presence)
         look = _led(looks[0], looks[1])
-        return look if self._holds(look, frame) else None
+        holds = _plausible(look.points_px, frame) if doubtful else self._holds(look, frame)
+        return look if holds else None
 
     def partner(
         self, frame: Frame, found: Look, detection: Detection | None = None, turn: int = 0
