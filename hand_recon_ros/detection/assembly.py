@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.acr.pairs import PairNetwork
 from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.detection.both_ways import found_both_ways
 from hand_recon_ros.detection.learned import LearnedHands
 from hand_recon_ros.detection.ssd_rpn import SsdRpnDetector
 from hand_recon_ros.keypoints.calibration import Calibration
@@ -58,9 +59,18 @@ class FrameSearcher:
         min_score: of boxes.
         device: "cpu" or "cuda".
         threads: of the CPU.
+        both_ways: search the mirror image, too (see ``both_ways``).
     """
 
-    def __init__(self, network: SsdRpn, min_score: float, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        network: SsdRpn,
+        min_score: float,
+        device: str,
+        threads: int,
+        *,
+        both_ways: bool = False,
+    ) -> None:
         """Wrap the network; it is compiled when the first frame tells its size."""
         from hand_recon_ros.detection.network import RunningSsdRpn
 
@@ -68,10 +78,15 @@ class FrameSearcher:
         self._device, self._threads = device, threads
         self._compiled: dict[tuple[int, ...], Network] = {}
         self._detector = SsdRpnDetector(self._run, min_score)
+        self._min_score, self._both_ways = min_score, both_ways
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
         """Boxes of hands, best first; ``hint`` is the ``FoundHand`` with its direction."""
-        found = self._detector.find(frame.image)
+        search = self._detector.find
+        if self._both_ways:
+            found = found_both_ways(search, frame.image, self._min_score)
+        else:
+            found = search(frame.image)
         return [Detection(hand.side, hand.score, hand.box_px, hint=hand) for hand in found]
 
     def reset(self) -> None:
@@ -147,7 +162,13 @@ def learned_hands(
     reader = WindowNetwork(cpm, device, config.threads)
     example = reader([np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)])[0]
     return LearnedHands(
-        FrameSearcher(networks.detector, _CANDIDATE * config.min_score, device, config.threads),
+        FrameSearcher(
+            networks.detector,
+            _CANDIDATE * config.min_score,
+            device,
+            config.threads,
+            both_ways=static,  # a stream has other frames to search, and less time
+        ),
         reader,
         PairNetwork(networks.acr, example, device, config.threads),
         config,
