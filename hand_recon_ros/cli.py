@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hand_recon: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
         if options.debug:
             raise
         print(f"hand_recon: error: {error}", file=sys.stderr)

@@ -16,6 +16,7 @@ from hand_recon_ros.keypoints.network import Cpm
 from hand_recon_ros.networks.weights import load_weights
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
+from hand_recon_ros.training import loss_table
 from hand_recon_ros.training.command import EXAM_VIEWS, crop_exams, frame_exams
 from hand_recon_ros.training.data import DataConfig
 from hand_recon_ros.training.view_set import ViewSet
@@ -44,8 +45,9 @@ def folder(views: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def train(kind: str, folder: Path, *options: str) -> int:
+def train(kind: str, folder: Path, *options: str, minutes: float | None = None) -> int:
     changes = [word for change in (*SMALL, *options) for word in ("--set", change)]
+    changes += [] if minutes is None else ["--minutes", str(minutes)]
     return cli.main(
         [
             "train", kind, "-o", str(folder), "--data", str(folder / "missing"),
@@ -101,13 +103,14 @@ def test_exams_are_the_same_whatever_the_seed_of_the_run(views: Path) -> None:
             assert torch.equal(a.image, b.image)
 
 
-def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
-                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    from hand_recon_ros.training import loss_table
-
+@pytest.fixture
+def few_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loss_table, "TRAINED", 6)
-    monkeypatch.setattr(loss_table.LossTable.__init__, "__kwdefaults__",
-                        {"epochs": 1, "trained": 6, "tested": 3, "seed": 1})  # fmt: skip
+    monkeypatch.setattr(loss_table, "TESTED", 3)
+
+
+@pytest.mark.usefixtures("few_hands")
+def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("losses", folder, "samples=1") == 0
     out = capsys.readouterr().out
     assert "| cos-2 |" in out
@@ -116,8 +119,69 @@ def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str],
     assert table["curves_mm"] == {name: [mm] for name, mm in table["error_mm"].items()}
     assert (folder / "losses" / "losses.png").stat().st_size > 5_000
     assert table["window_px"] == 128
+    assert train("losses", folder, "samples=1", "half_size_samples=1") == cli.BAD_USE
+    assert "use another folder" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_hands")
+def test_losses_can_be_compared_in_half_size_windows(folder: Path) -> None:
     assert train("losses", folder, "samples=1", "half_size_samples=1") == 0
     assert json.loads((folder / "losses" / "losses.json").read_text())["window_px"] == 64
+
+
+@pytest.mark.usefixtures("few_hands")
+def test_a_table_of_losses_goes_on_where_it_stopped(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("samples=12", "half_size_samples=1")  # two epochs of six hands
+    assert train("losses", folder, *options) == 0
+    whole = json.loads((folder / "losses" / "losses.json").read_text())["curves_mm"]
+    (folder / "losses" / "checkpoint.pt").unlink()  # the same hands, from the start
+    hands = folder / "losses" / "hands.pt"
+    kept = hands.read_bytes()
+    epochs = 0
+
+    def interrupted(table: loss_table.LossTable, *args: object) -> None:
+        nonlocal epochs
+        epochs += 1
+        if epochs % 3 == 0:  # in the second variant, then in the fourth
+            raise KeyboardInterrupt
+        an_epoch(table, *args)
+
+    an_epoch = loss_table.LossTable._epoch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loss_table.LossTable, "_epoch", interrupted)
+        codes = [train("losses", folder, *options) for _ in range(4)]
+    assert codes == [cli.INTERRUPTED] * 3 + [0]
+    assert hands.read_bytes() == kept
+    assert json.loads((folder / "losses" / "losses.json").read_text())["curves_mm"] == whole
+    assert capsys.readouterr().out.count("| 2 |") == 2 * len(whole)
+
+
+@pytest.mark.usefixtures("few_hands")
+def test_a_table_of_losses_ends_when_its_time_is_over(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("losses", folder, "samples=12", minutes=0.0) == 0
+    assert "| baseline |" not in capsys.readouterr().out
+    assert not (folder / "losses" / "losses.json").exists()
+    assert train("losses", folder, "samples=6") == 0
+    assert "| baseline |" in capsys.readouterr().out
+    assert train("losses", folder, "samples=12") == cli.BAD_USE
+    assert "epochs 1, not 2" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_hands")
+@pytest.mark.parametrize("name", ["hands.pt", "checkpoint.pt"])
+def test_a_damaged_file_of_a_table_is_told(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "losses").mkdir()
+    (folder / "losses" / name).write_bytes(b"no such thing")
+    assert train("losses", folder, "samples=6") == cli.BAD_USE
+    told = capsys.readouterr().err
+    assert "damaged" in told
+    assert name in told
 
 
 @pytest.mark.parametrize(

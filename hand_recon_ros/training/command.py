@@ -111,14 +111,14 @@ def train(options: TrainOptions) -> str:
             synthesis=synthesis,
         )
         folder = options.folder / options.kind
-        task, batches = (
-            _detector(config, data, exam_views, device, stack)
-            if options.kind == "detector"
-            else _crops(options.kind, config, data, exam_views, device, stack)
-        )
         if options.kind == "losses":
-            return _losses(batches, config, folder, device)
-        assert task is not None
+            return _losses(config, data, exam_views, folder, device, options.minutes)
+        task: Task
+        batches: Iterator[Any]
+        if options.kind == "detector":
+            task, batches = _detector(config, data, exam_views, device, stack)
+        else:
+            task, batches = _crops(options.kind, config, data, exam_views, device, stack)
         used = set(packed_hands(photos)) if photos else set()
         facts = provenance(used, read_notes(photos) if photos else None)
         trainer = Trainer(task, config, folder, device, facts)
@@ -183,10 +183,8 @@ def _crops(
     exam_views: Path,
     device: str,
     stack: ExitStack,
-) -> tuple[Task | None, Iterator[CropBatch]]:
+) -> tuple[Task, Iterator[CropBatch]]:
     batches = iter(stack.enter_context(TrainingData(data, device)))
-    if kind == "losses":
-        return None, batches
     exams = crop_exams(data, exam_views, device)
     if kind == "cpm":
         return CpmTask(config, exams), batches
@@ -270,12 +268,33 @@ def _detector(
     return DetectorTask(config, exams), batches
 
 
-def _losses(batches: Iterator[CropBatch], config: TrainingConfig, folder: Path, device: str) -> str:
-    from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TRAINED, LossTable
+def _losses(
+    config: TrainingConfig,
+    data: DataConfig,
+    exam_views: Path,
+    folder: Path,
+    device: str,
+    minutes: float | None,
+) -> str:
+    from hand_recon_ros.training import loss_hands
+    from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TESTED, TRAINED, LossTable
 
-    epochs = max(1, min(EPOCHS, round(config.samples / TRAINED)))
     half = config.half_size_samples > 0
-    table = LossTable(batches, folder, device, epochs=epochs, seed=config.seed, half=half).run()
-    rows = [f"| {name} | {mm:.1f} | {PUBLISHED_MM[name]} |" for name, mm in table.items()]
-    head = [f"joint error after {epochs} epochs, mm:", "| losses | ours | 004 |", "|---|---|---|"]
+    hands = folder / "hands.pt"
+    if not hands.exists():
+        with TrainingData(data, device) as source:
+            loss_hands.save_hands(loss_hands.gathered(iter(source), TRAINED, half=half), hands)
+    exam = iter(crop_exams(data, exam_views, device)["rendered"])
+    table = LossTable(
+        loss_hands.load_hands(hands, TRAINED, half=half).to(device),
+        loss_hands.gathered(exam, TESTED, half=half).to(device),
+        folder,
+        epochs=max(1, min(EPOCHS, round(config.samples / TRAINED))),
+        seed=config.seed,
+    )
+    rows = [
+        f"| {name} | {curve[-1]:.1f} | {len(curve)} | {PUBLISHED_MM[name]} |"
+        for name, curve in table.run(minutes).items()
+    ]
+    head = ["joint error, mm:", "| losses | ours | epochs | 004 |", "|---|---|---|---|"]
     return "\n".join([*head, *rows])

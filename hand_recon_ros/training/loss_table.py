@@ -7,9 +7,11 @@ so that the published weights mean what they did there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import pickle
+import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from tqdm import tqdm
@@ -17,8 +19,9 @@ from tqdm import tqdm
 from hand_recon_ros.keypoints.beliefs import belief_maps
 from hand_recon_ros.training import losses
 from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
-from hand_recon_ros.training.batch import CropBatch, concatenate
-from hand_recon_ros.training.cpm_task import half_size
+from hand_recon_ros.training.batch import CropBatch
+from hand_recon_ros.training.loss_hands import part_of
+from hand_recon_ros.training.trainer import CHECKPOINT, TrainingError, replace_saved
 
 SCALE: Final = 0.1
 """Metres of a unit of the joints."""
@@ -40,85 +43,142 @@ _RATE: Final = 1e-3
 
 
 class LossTable:
-    """Trains each variant on the same hands.
+    """Trains each variant on the same hands; goes on where an earlier run in the folder stopped.
 
     Args:
-        batches: where the hands come from.
-        folder: for ``losses.json`` and the curves in ``losses.png``.
-        device: "cpu" or "cuda".
+        train, test: the hands; all tensors on the device of the training.
+        folder: for ``losses.json``, the curves in ``losses.png`` and ``checkpoint.pt``, which
+            follow every epoch.
         epochs: passes over the hands.
-        trained, tested: numbers of hands.
         seed: of the weights and of the order.
-        half: show windows of half the side, which is four times quicker.
+
+    Raises:
+        TrainingError: what is in the folder is of another table, or damaged.
     """
 
     def __init__(
         self,
-        batches: Iterator[CropBatch],
+        train: CropBatch,
+        test: CropBatch,
         folder: Path,
-        device: str,
         *,
         epochs: int = EPOCHS,
-        trained: int = TRAINED,
-        tested: int = TESTED,
         seed: int = 1,
-        half: bool = False,
     ) -> None:
-        """Gather the hands."""
-        hands = _gathered(batches, trained + tested, half).to(device)
-        self._train, self._test = (
-            _part(hands, slice(0, trained)),
-            _part(hands, slice(trained, None)),
-        )
-        self._shapes = losses.ActiveShape(self._train.joints_m / SCALE)
-        self._folder, self._device, self._epochs, self._seed = folder, device, epochs, seed
+        """Read what earlier runs left."""
+        self._train, self._test = train, test
+        self._device = train.image.device
+        self._shapes = losses.ActiveShape(train.joints_m / SCALE)
+        self._folder, self._epochs, self._seed = folder, epochs, seed
+        self._facts = {
+            "epochs": epochs,
+            "seed": seed,
+            "trained": len(train),
+            "tested": len(test),
+            "window_px": train.image.shape[-1],
+        }
+        self._curves: dict[str, list[float]] = {name: [] for name in VARIANTS}
+        self._unfinished: dict[str, Any] = {}
+        self._read()
 
-    def run(self) -> dict[str, float]:
-        """Error of each variant on the test hands, mm.
+    def run(self, minutes: float | None = None) -> dict[str, list[float]]:
+        """Error of each variant on the test hands after each epoch, mm.
 
-        ``losses.json`` and ``losses.png`` follow every epoch, so that an interrupted run shows what
-        it came to.
+        Args:
+            minutes: most minutes to spend; the table may then be unfinished.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        curves: dict[str, list[float]] = {}
-        for name in VARIANTS:
-            curves[name] = []
-            for error_mm in self._trained(name):
-                curves[name].append(error_mm)
-                self._write(curves)
-        return {name: curve[-1] for name, curve in curves.items()}
+        ends = time.monotonic() + 60 * minutes if minutes is not None else math.inf
+        for name, curve in self._curves.items():
+            if len(curve) < self._epochs and not self._trained(name, curve, ends):
+                break
+        return {name: list(curve) for name, curve in self._curves.items() if curve}
 
-    def _write(self, curves: dict[str, list[float]]) -> None:
-        facts = {
-            "epochs": self._epochs,
-            "trained": len(self._train),
-            "tested": len(self._test),
-            "window_px": self._train.image.shape[-1],
-            "error_mm": {name: curve[-1] for name, curve in curves.items()},
-            "curves_mm": curves,
-            "published_mm": PUBLISHED_MM,
-        }
-        text = json.dumps(facts, indent=2)
-        (self._folder / "losses.json").write_text(text + "\n", encoding="utf-8")
-        _plot(curves, self._folder / "losses.png")
-
-    def _trained(self, name: str) -> Iterator[float]:
-        """Train a variant; yields its error on the test hands after each epoch, mm."""
+    def _trained(self, name: str, curve: list[float], ends: float) -> bool:
+        """Train a variant; False = the time is over."""
         torch.manual_seed(self._seed)
         model = HourglassBaseline().to(self._device)
         optimizer = torch.optim.Adam(model.parameters(), _RATE)
         order = torch.Generator().manual_seed(self._seed)
-        for epoch in tqdm(range(self._epochs), desc=name, unit="epoch"):
-            model.train()
-            fading = max(0.0, 1.0 - epoch / (0.5 * self._epochs))
-            for rows in torch.randperm(len(self._train), generator=order).split(BATCH):
-                if len(rows) < 2:
-                    continue  # batch normalisation needs company
-                batch = _part(self._train, rows.to(self._device))
-                optimizer.zero_grad(set_to_none=True)
-                self._loss(model(batch.image), batch, VARIANTS[name], fading).backward()
-                optimizer.step()
-            yield self._error_mm(model)
+        if curve:
+            model.load_state_dict(self._unfinished["model"])
+            optimizer.load_state_dict(self._unfinished["optimizer"])
+            order.set_state(self._unfinished["order"])
+            torch.set_rng_state(self._unfinished["random"])
+        with tqdm(total=self._epochs, initial=len(curve), desc=name, unit="epoch") as bar:
+            while len(curve) < self._epochs:
+                if time.monotonic() >= ends:
+                    return False
+                self._epoch(model, optimizer, order, VARIANTS[name], len(curve))
+                curve.append(self._error_mm(model))
+                bar.set_postfix(error=f"{curve[-1]:.1f} mm")
+                bar.update()
+                self._unfinished = {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "order": order.get_state(),
+                    "random": torch.get_rng_state(),
+                }
+                self._write()
+        return True
+
+    def _epoch(
+        self,
+        model: HourglassBaseline,
+        optimizer: torch.optim.Optimizer,
+        order: torch.Generator,
+        weights: dict[str, float],
+        epoch: int,
+    ) -> None:
+        model.train()
+        fading = max(0.0, 1.0 - epoch / (0.5 * self._epochs))
+        for rows in torch.randperm(len(self._train), generator=order).split(BATCH):
+            if len(rows) < 2:
+                continue  # batch normalisation needs company
+            batch = part_of(self._train, rows.to(self._device))
+            optimizer.zero_grad(set_to_none=True)
+            self._loss(model(batch.image), batch, weights, fading).backward()
+            optimizer.step()
+
+    def _read(self) -> None:
+        path = self._folder / CHECKPOINT
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self._device, weights_only=True)
+            facts, curves = state["facts"], state["curves"]
+            self._unfinished = {**state["unfinished"]}
+            for name in ("order", "random"):
+                self._unfinished[name] = self._unfinished[name].cpu()
+        except (RuntimeError, KeyError, pickle.UnpicklingError, EOFError) as error:
+            raise TrainingError(f"'{path}' is damaged ({error}): delete it") from error
+        other = [
+            f"{name} {facts.get(name)}, not {value}"
+            for name, value in self._facts.items()
+            if facts.get(name) != value
+        ]
+        if other or set(curves) != set(VARIANTS):
+            raise TrainingError(
+                f"'{path}' is of another table ({'; '.join(other)}): use another folder, or delete "
+                "it"
+            )
+        self._curves = {name: list(curves[name]) for name in VARIANTS}
+
+    def _write(self) -> None:
+        curves = {name: curve for name, curve in self._curves.items() if curve}
+        told = {
+            **self._facts,
+            "error_mm": {name: curve[-1] for name, curve in curves.items()},
+            "curves_mm": curves,
+            "published_mm": PUBLISHED_MM,
+        }
+        path = self._folder / CHECKPOINT
+        replace_saved(
+            {"facts": self._facts, "curves": self._curves, "unfinished": self._unfinished}, path
+        )
+        text = json.dumps(told, indent=2)
+        (self._folder / "losses.json").write_text(text + "\n", encoding="utf-8")
+        _plot(curves, self._folder / "losses.png")
 
     def _loss(
         self, out: BaselineOutput, batch: CropBatch, weights: dict[str, float], fading: float
@@ -141,24 +201,9 @@ class LossTable:
     def _error_mm(self, model: HourglassBaseline) -> float:
         model.eval()
         rows = torch.arange(len(self._test), device=self._device)
-        parts = [_part(self._test, piece) for piece in rows.split(BATCH)]
+        parts = [part_of(self._test, piece) for piece in rows.split(BATCH)]
         found = torch.cat([model(part.image).joints for part in parts]) * SCALE
         return float(1e3 * (found - self._test.joints_m).norm(dim=-1).mean())
-
-
-def _gathered(batches: Iterator[CropBatch], number: int, half: bool) -> CropBatch:
-    """So many single hands with true 3D."""
-    found: list[CropBatch] = []
-    count = 0
-    with tqdm(total=number, desc="hands", unit="hand") as bar:
-        while count < number:
-            batch = next(batches).to("cpu")
-            batch = half_size(batch) if half else batch
-            good = (batch.presence > 0.5) & batch.has_3d
-            found.append(_part(batch, good.nonzero()[:, 0]))
-            count += len(found[-1])
-            bar.update(len(found[-1]))
-    return _part(concatenate(found), slice(0, number))
 
 
 def _plot(curves: dict[str, list[float]], path: Path) -> None:
@@ -172,7 +217,3 @@ def _plot(curves: dict[str, list[float]], path: Path) -> None:
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
     FigureCanvasAgg(figure).print_png(str(path))
-
-
-def _part(batch: CropBatch, rows: torch.Tensor | slice) -> CropBatch:
-    return CropBatch(**{name: value[rows] for name, value in vars(batch).items()})

@@ -188,10 +188,7 @@ class Trainer:
             "seconds": self._seconds,
             "best": self._best,
         }
-        path = self._folder / CHECKPOINT
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, path)  # a run that is killed while writing keeps the last one
+        replace_saved(state, self._folder / CHECKPOINT)
 
     def _resume(self) -> None:
         path = self._folder / CHECKPOINT
@@ -212,6 +209,13 @@ class Trainer:
             ) from error
         self._seen, self._seconds = int(state["seen"]), float(state["seconds"])
         self._best = float(state["best"])
+
+
+def replace_saved(state: Mapping[str, Any], path: Path) -> None:
+    """``torch.save`` into a file that keeps its last content if this is killed while writing."""
+    part = path.with_suffix(".part")
+    torch.save(dict(state), part)
+    os.replace(part, path)
 
 
 def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
