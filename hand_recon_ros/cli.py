@@ -24,6 +24,7 @@ from hand_recon_ros.commands import (
     train,
 )
 from hand_recon_ros.commands.common import BAD_USE, INTERRUPTED
+from hand_recon_ros.errors import ExpectedError
 
 COMMANDS = (
     reconstruct,
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hand_recon: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, ImportError, OSError, RuntimeError) as error:
+    except (ValueError, ImportError, OSError, ExpectedError) as error:
         if options.debug:
             raise
         print(f"hand_recon: error: {error}", file=sys.stderr)

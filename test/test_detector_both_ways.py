@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -60,8 +58,7 @@ def test_what_is_found_in_the_mirror_image_is_mirrored(columns: tuple[int, ...])
     back = sorted((mirrored_hand(h, WIDTH) for h in there), key=lambda h: h.box_px[0])
     assert len(here) == len(columns)
     for one, other in zip(sorted(here, key=lambda h: h.box_px[0]), back, strict=True):
-        # which of two equal opinions on the side wins is a matter of order
-        check_same(replace(one, side="left"), replace(other, side="left"))
+        check_same(one, other)
 
 
 def test_the_best_comes_first_and_the_average_must_reach_the_bar() -> None:
@@ -90,6 +87,20 @@ def test_opinions_are_weighted_by_score() -> None:
     np.testing.assert_allclose(found.direction, np.array([0.3, -0.9]) / np.hypot(0.3, 0.9))
     (turned,) = averaged([unsure], [sure], unseen=0.05)
     check_same(turned, found)
+
+
+def test_touching_hands_are_not_confused() -> None:
+    """Each box overlaps the other side's most."""
+    left, right = hand(0.8, "left", x=30.0), hand(0.7, "right", x=51.0)
+    again = hand(0.8, "left", x=43.0), hand(0.7, "right", x=38.0)
+    found = averaged([left, right], again, unseen=0.05)
+    assert [(h.side, h.box_px[0]) for h in found] == [("left", 36.5), ("right", 44.5)]
+    assert [h.score for h in found] == pytest.approx([0.8, 0.7])
+
+
+def test_what_lies_on_one_hand_after_averaging_is_one_hand() -> None:
+    found = averaged([hand(0.9, x=30.0)], [hand(0.8, x=32.0), hand(0.7, x=34.0)], unseen=0.05)
+    assert [h.score for h in found] == pytest.approx([0.85])
 
 
 def test_boxes_far_apart_are_two_hands() -> None:

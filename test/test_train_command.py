@@ -139,20 +139,22 @@ def test_a_table_of_losses_goes_on_where_it_stopped(
     (folder / "losses" / "checkpoint.pt").unlink()  # the same hands, from the start
     hands = folder / "losses" / "hands.pt"
     kept = hands.read_bytes()
-    epochs = 0
+    begun: list[str] = []
 
-    def interrupted(table: loss_table.LossTable, *args: object) -> None:
-        nonlocal epochs
-        epochs += 1
-        if epochs % 3 == 0:  # in the second variant, then in the fourth
+    def interrupted(
+        table: loss_table.LossTable, *args: object, weights: dict[str, float], epoch: int
+    ) -> None:
+        """Stops in the middle of every variant once."""
+        if epoch == 1 and str(weights) not in begun:
+            begun.append(str(weights))
             raise KeyboardInterrupt
-        an_epoch(table, *args)
+        an_epoch(table, *args, weights=weights, epoch=epoch)
 
     an_epoch = loss_table.LossTable._epoch
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loss_table.LossTable, "_epoch", interrupted)
-        codes = [train("losses", folder, *options) for _ in range(4)]
-    assert codes == [cli.INTERRUPTED] * 3 + [0]
+        codes = [train("losses", folder, *options) for _ in range(5)]
+    assert codes == [cli.INTERRUPTED] * 4 + [0]
     assert hands.read_bytes() == kept
     assert json.loads((folder / "losses" / "losses.json").read_text())["curves_mm"] == whole
     assert capsys.readouterr().out.count("| 2 |") == 2 * len(whole)
@@ -169,6 +171,16 @@ def test_a_table_of_losses_ends_when_its_time_is_over(
     assert "| baseline |" in capsys.readouterr().out
     assert train("losses", folder, "samples=12") == cli.BAD_USE
     assert "epochs 1, not 2" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_hands")
+def test_a_table_of_losses_does_not_go_on_with_other_hands(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("losses", folder, "samples=6") == 0
+    (folder / "losses" / "hands.pt").unlink()
+    assert train("losses", folder, "samples=6", "grounds=5") == cli.BAD_USE
+    assert "another table (hands" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("few_hands")

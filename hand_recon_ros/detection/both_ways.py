@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.detection.ssd_rpn import FoundHand
-from hand_recon_ros.detection.suppression import Floats, overlap
-from hand_recon_ros.skeleton import other_side
+from hand_recon_ros.detection.suppression import (
+    ANY_SIDE_IOU,
+    SAME_SIDE_IOU,
+    corners_of,
+    overlap,
+    suppressed,
+)
+from hand_recon_ros.skeleton import SIDES, other_side
 
 Search = Callable[[NDArray[np.uint8]], list[FoundHand]]
-
-_SAME_IOU: Final = 0.5
-"""Overlap of two boxes beyond which they are the same hand's."""
 
 
 def found_both_ways(search: Search, image: NDArray[np.uint8], min_score: float) -> list[FoundHand]:
@@ -34,7 +36,7 @@ def found_both_ways(search: Search, image: NDArray[np.uint8], min_score: float) 
     here, there = search(image), search(np.ascontiguousarray(image[:, ::-1]))
     back = [mirrored_hand(hand, image.shape[1]) for hand in there]
     found = averaged(here, back, unseen=min_score / 2)
-    return sorted((h for h in found if h.score >= min_score), key=lambda h: -h.score)
+    return [hand for hand in found if hand.score >= min_score]
 
 
 def mirrored_hand(hand: FoundHand, width: int) -> FoundHand:
@@ -51,22 +53,39 @@ def mirrored_hand(hand: FoundHand, width: int) -> FoundHand:
 def averaged(
     one: Sequence[FoundHand], other: Sequence[FoundHand], *, unseen: float
 ) -> list[FoundHand]:
-    """Two opinions on the hands of one image as one.
+    """Two opinions on the hands of one image as one, best first.
 
     Args:
-        one, other: the hands, best first.
+        one, other: the hands.
         unseen: score of a hand in the opinion that does not name it.
     """
-    left = list(other)
-    result = []
-    for hand in one:
-        overlaps = [float(overlap(_corners(hand), _corners(h)[None])[0]) for h in left]
-        best = int(np.argmax(overlaps)) if overlaps else -1
-        if best >= 0 and overlaps[best] > _SAME_IOU:
-            result.append(_average(hand, left.pop(best)))
-        else:
-            result.append(replace(hand, score=(hand.score + unseen) / 2))
-    return result + [replace(hand, score=(hand.score + unseen) / 2) for hand in left]
+    same = _matched(one, other)
+    alone = [h for i, h in enumerate(one) if i not in {i for i, _ in same}]
+    alone += [h for j, h in enumerate(other) if j not in {j for _, j in same}]
+    hands = [_average(one[i], other[j]) for i, j in same]
+    hands += [replace(hand, score=(hand.score + unseen) / 2) for hand in alone]
+    if not hands:
+        return []
+    boxes = np.stack([corners_of(hand.box_px) for hand in hands])
+    sides = np.array([SIDES.index(hand.side) for hand in hands])
+    scores = np.array([hand.score for hand in hands], np.float32)
+    return [hands[i] for i in suppressed(boxes, sides, scores)]
+
+
+def _matched(one: Sequence[FoundHand], other: Sequence[FoundHand]) -> list[tuple[int, int]]:
+    """Which are the same hand: of one side rather than of two, then those that overlap most."""
+    pairs = []
+    boxes = np.array([corners_of(b.box_px) for b in other], np.float32).reshape(-1, 4)
+    for i, a in enumerate(one):
+        for j, shared in enumerate(overlap(corners_of(a.box_px), boxes)):
+            agree = a.side == other[j].side
+            if shared > (SAME_SIDE_IOU if agree else ANY_SIDE_IOU):
+                pairs.append((not agree, -float(shared), i, j))
+    matched: dict[int, int] = {}
+    for _, _, i, j in sorted(pairs):
+        if i not in matched and j not in matched.values():
+            matched[i] = j
+    return list(matched.items())
 
 
 def _average(a: FoundHand, b: FoundHand) -> FoundHand:
@@ -83,8 +102,3 @@ def _average(a: FoundHand, b: FoundHand) -> FoundHand:
         box_px=(a.score * a.box_px + b.score * b.box_px) / total,
         direction=direction / length if length > 1e-3 else a.direction,
     )
-
-
-def _corners(hand: FoundHand) -> Floats:
-    x, y, width, height = hand.box_px
-    return np.array((x, y, x + width, y + height), np.float32)

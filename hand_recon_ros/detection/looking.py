@@ -69,7 +69,7 @@ class WindowLooker:
 
     Args:
         reader: of windows.
-        min_score: presence below which there is no hand.
+        min_score: presence below which there is no hand, unless the caller judges that.
     """
 
     def __init__(self, reader: WindowReader, min_score: float) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from hand_recon_ros.detection.suppression import Floats, overlap
+from hand_recon_ros.detection.suppression import Floats, corners_of, overlap
 from hand_recon_ros.types import Array
 
 MEMORY_S: Final = 1.0
@@ -27,7 +27,7 @@ class RefusedPlaces:
     def add(self, box_px: Array, stamp: float) -> None:
         """Remember a box (x, y, width, height) that showed no hand at ``stamp``, seconds."""
         self._forget(stamp)
-        self._places.append((stamp, _corners(box_px)))
+        self._places.append((stamp, corners_of(box_px)))
 
     def __contains__(self, place: tuple[Array, float]) -> bool:
         """Whether a (box, stamp) lies where one was refused within ``MEMORY_S`` before."""
@@ -36,7 +36,7 @@ class RefusedPlaces:
         if not self._places:
             return False
         boxes = np.stack([box for _, box in self._places])
-        return bool((overlap(_corners(box_px), boxes) >= _SAME_IOU).any())
+        return bool((overlap(corners_of(box_px), boxes) >= _SAME_IOU).any())
 
     def clear(self) -> None:
         """Forget all."""
@@ -44,7 +44,3 @@ class RefusedPlaces:
 
     def _forget(self, stamp: float) -> None:
         self._places = [(t, box) for t, box in self._places if 0 <= stamp - t < MEMORY_S]
-
-
-def _corners(box_px: Array) -> Floats:
-    return np.concatenate([box_px[:2], box_px[:2] + box_px[2:]]).astype(np.float32)

@@ -7,12 +7,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.types import Array
+
 Floats = NDArray[np.float32]
 SAME_SIDE_IOU: Final = 0.45
 """Boxes of one side that overlap more are the same hand (facts A4.2)."""
 ANY_SIDE_IOU: Final = 0.6
 """Boxes that overlap more are the same hand whatever their sides: one hand is never both. It is
 larger, since a left and a right hand may well be clasped or lie upon each other."""
+
+
+def corners_of(box_px: Array) -> Floats:
+    """(4,) x0, y0, x1, y1 of a box x, y, width, height."""
+    return np.concatenate([box_px[:2], box_px[:2] + box_px[2:]]).astype(np.float32)
 
 
 def overlap(box: Floats, boxes: Floats) -> Floats:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from hand_recon_ros.device import resolve_device
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
-from hand_recon_ros.training.batch import CropBatch
+from hand_recon_ros.training.batch import CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import (
     WAITING,
@@ -94,6 +94,7 @@ def train(options: TrainOptions) -> str:
         tqdm.write(warning)
     if device == "cuda":
         torch.backends.cudnn.benchmark = True
+    torch.manual_seed(config.seed)  # of the first weights
     synthesis = SynthesisConfig(data_dir=options.data)
     photos = photographs_file(options)
     exam_views = exam_views_file(options.folder, synthesis)
@@ -199,12 +200,13 @@ def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, lis
     """Fixed batches: rendered hands as in training, and photographs of sources never trained on."""
     # A seed of its own: runs with other seeds must be examined on the same pictures.
     fixed = replace(data, seed=_EXAM_SEED, batch=_EXAM_BATCH, grounds=min(data.grounds, 200))
-    torch.manual_seed(_EXAM_SEED)  # sensor noise is torch's
     views = ViewSet.load(exam_views)
-    exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
-    if data.real_share > 0 and _has_held_out(data.photos):
-        held_out = Photographs.load(data.photos, device, only=HELD_OUT)
-        exams["photos"] = list(islice(photo_batches(held_out, fixed, device), _EXAM_FRAMES))
+    with torch.random.fork_rng():  # sensor noise is torch's
+        torch.manual_seed(_EXAM_SEED)
+        exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
+        if data.real_share > 0 and _has_held_out(data.photos):
+            held_out = Photographs.load(data.photos, device, only=HELD_OUT)
+            exams["photos"] = list(islice(photo_batches(held_out, fixed, device), _EXAM_FRAMES))
     return exams
 
 
@@ -276,18 +278,20 @@ def _losses(
     device: str,
     minutes: float | None,
 ) -> str:
-    from hand_recon_ros.training import loss_hands
+    from hand_recon_ros.training.loss_hands import gathered, load_hands, part_of, save_hands
     from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TESTED, TRAINED, LossTable
 
     half = config.half_size_samples > 0
-    hands = folder / "hands.pt"
-    if not hands.exists():
+    file = folder / "hands.pt"
+    if not file.exists():
+        exam = iter(crop_exams(data, exam_views, device)["rendered"])
         with TrainingData(data, device) as source:
-            loss_hands.save_hands(loss_hands.gathered(iter(source), TRAINED, half=half), hands)
-    exam = iter(crop_exams(data, exam_views, device)["rendered"])
+            parts = [gathered(iter(source), TRAINED, half=half), gathered(exam, TESTED, half=half)]
+        save_hands(concatenate(parts), file)
+    hands = load_hands(file, TRAINED + TESTED, half=half).to(device)
     table = LossTable(
-        loss_hands.load_hands(hands, TRAINED, half=half).to(device),
-        loss_hands.gathered(exam, TESTED, half=half).to(device),
+        part_of(hands, slice(0, TRAINED)),
+        part_of(hands, slice(TRAINED, None)),
         folder,
         epochs=max(1, min(EPOCHS, round(config.samples / TRAINED))),
         seed=config.seed,

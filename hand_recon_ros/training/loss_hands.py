@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import hashlib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import half_size
-from hand_recon_ros.training.trainer import TrainingError, replace_saved
+from hand_recon_ros.training.trainer import DAMAGES, TrainingError, replace_saved
 
 
 def gathered(batches: Iterator[CropBatch], number: int, *, half: bool) -> CropBatch:
@@ -56,7 +56,7 @@ def load_hands(path: Path, number: int, *, half: bool) -> CropBatch:
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         hands = CropBatch(**{**tensors, "image": tensors["image"].float() / 255})
-    except (RuntimeError, KeyError, TypeError, pickle.UnpicklingError, EOFError) as error:
+    except DAMAGES as error:
         raise TrainingError(f"'{path}' is damaged ({error}): delete it") from error
     if len(hands) != number or hands.image.shape[-1] != side:
         raise TrainingError(
@@ -64,6 +64,14 @@ def load_hands(path: Path, number: int, *, half: bool) -> CropBatch:
             f"of {side} px: use another folder, or delete it"
         )
     return hands
+
+
+def digest(hands: CropBatch) -> str:
+    """Tells these hands from others."""
+    told = hashlib.sha256()
+    for values in (hands.joints_m, hands.image):
+        told.update(values.cpu().contiguous().numpy().tobytes())
+    return told.hexdigest()[:16]
 
 
 def part_of(batch: CropBatch, rows: torch.Tensor | slice) -> CropBatch:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +19,8 @@ from hand_recon_ros.keypoints.beliefs import belief_maps
 from hand_recon_ros.training import losses
 from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
 from hand_recon_ros.training.batch import CropBatch
-from hand_recon_ros.training.loss_hands import part_of
-from hand_recon_ros.training.trainer import CHECKPOINT, TrainingError, replace_saved
+from hand_recon_ros.training.loss_hands import digest, part_of
+from hand_recon_ros.training.trainer import CHECKPOINT, DAMAGES, TrainingError, replace_saved
 
 SCALE: Final = 0.1
 """Metres of a unit of the joints."""
@@ -76,6 +75,7 @@ class LossTable:
             "trained": len(train),
             "tested": len(test),
             "window_px": train.image.shape[-1],
+            "hands": f"{digest(train)} and {digest(test)}",
         }
         self._curves: dict[str, list[float]] = {name: [] for name in VARIANTS}
         self._unfinished: dict[str, Any] = {}
@@ -85,7 +85,7 @@ class LossTable:
         """Error of each variant on the test hands after each epoch, mm.
 
         Args:
-            minutes: most minutes to spend; the table may then be unfinished.
+            minutes: after so many no further epoch begins; the table may then be unfinished.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         ends = time.monotonic() + 60 * minutes if minutes is not None else math.inf
@@ -101,15 +101,12 @@ class LossTable:
         optimizer = torch.optim.Adam(model.parameters(), _RATE)
         order = torch.Generator().manual_seed(self._seed)
         if curve:
-            model.load_state_dict(self._unfinished["model"])
-            optimizer.load_state_dict(self._unfinished["optimizer"])
-            order.set_state(self._unfinished["order"])
-            torch.set_rng_state(self._unfinished["random"])
+            self._go_on(model, optimizer, order)
         with tqdm(total=self._epochs, initial=len(curve), desc=name, unit="epoch") as bar:
             while len(curve) < self._epochs:
                 if time.monotonic() >= ends:
                     return False
-                self._epoch(model, optimizer, order, VARIANTS[name], len(curve))
+                self._epoch(model, optimizer, order, weights=VARIANTS[name], epoch=len(curve))
                 curve.append(self._error_mm(model))
                 bar.set_postfix(error=f"{curve[-1]:.1f} mm")
                 bar.update()
@@ -119,14 +116,37 @@ class LossTable:
                     "order": order.get_state(),
                     "random": torch.get_rng_state(),
                 }
+                if self._device.type == "cuda":
+                    self._unfinished["cuda"] = torch.cuda.get_rng_state(self._device)
                 self._write()
         return True
+
+    def _go_on(
+        self,
+        model: HourglassBaseline,
+        optimizer: torch.optim.Optimizer,
+        order: torch.Generator,
+    ) -> None:
+        """Take up the variant that an earlier run did not finish."""
+        left = self._unfinished
+        try:
+            model.load_state_dict(left["model"])
+            optimizer.load_state_dict(left["optimizer"])
+            order.set_state(left["order"])
+            torch.set_rng_state(left["random"])
+            if self._device.type == "cuda" and "cuda" in left:
+                torch.cuda.set_rng_state(left["cuda"], self._device)
+        except DAMAGES as error:
+            raise TrainingError(
+                f"'{self._folder / CHECKPOINT}' does not fit ({error}): delete it"
+            ) from error
 
     def _epoch(
         self,
         model: HourglassBaseline,
         optimizer: torch.optim.Optimizer,
         order: torch.Generator,
+        *,
         weights: dict[str, float],
         epoch: int,
     ) -> None:
@@ -145,12 +165,10 @@ class LossTable:
         if not path.exists():
             return
         try:
-            state = torch.load(path, map_location=self._device, weights_only=True)
-            facts, curves = state["facts"], state["curves"]
-            self._unfinished = {**state["unfinished"]}
-            for name in ("order", "random"):
-                self._unfinished[name] = self._unfinished[name].cpu()
-        except (RuntimeError, KeyError, pickle.UnpicklingError, EOFError) as error:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            facts, curves = dict(state["facts"]), dict(state["curves"])
+            self._unfinished = dict(state["unfinished"])
+        except DAMAGES as error:
             raise TrainingError(f"'{path}' is damaged ({error}): delete it") from error
         other = [
             f"{name} {facts.get(name)}, not {value}"
@@ -172,13 +190,11 @@ class LossTable:
             "curves_mm": curves,
             "published_mm": PUBLISHED_MM,
         }
-        path = self._folder / CHECKPOINT
-        replace_saved(
-            {"facts": self._facts, "curves": self._curves, "unfinished": self._unfinished}, path
-        )
         text = json.dumps(told, indent=2)
         (self._folder / "losses.json").write_text(text + "\n", encoding="utf-8")
         _plot(curves, self._folder / "losses.png")
+        state = {"facts": self._facts, "curves": self._curves, "unfinished": self._unfinished}
+        replace_saved(state, self._folder / CHECKPOINT)
 
     def _loss(
         self, out: BaselineOutput, batch: CropBatch, weights: dict[str, float], fading: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from hand_recon_ros.errors import ExpectedError
 from hand_recon_ros.training.average import AveragedModel
 from hand_recon_ros.training.muon import Muon
 from hand_recon_ros.training.records import TrainingLog
@@ -21,11 +23,16 @@ from hand_recon_ros.training.task import Task
 
 CHECKPOINT: Final = "checkpoint.pt"
 _LOG_STEPS: Final = 50
+DAMAGES: Final = (
+    RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError,
+    pickle.UnpicklingError,
+)  # fmt: skip
+"""What reading a damaged or foreign file of torch may raise."""
 _BAD_STEPS: Final = 20
 """Steps without a finite loss that are forgiven in a row."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(ExpectedError):
     """Training cannot go on; the message says why."""
 
 
@@ -203,7 +210,7 @@ class Trainer:
                 tqdm.write(f"going on with {wanted}, which begins without the momentum of {kind}")
             elif "optimizer" in state:  # may be left out of a copy that travels: it is half of it
                 self._optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError, KeyError) as error:
+        except DAMAGES as error:
             raise TrainingError(
                 f"'{path}' does not fit this network ({error}): use another folder, or delete it"
             ) from error

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.errors import ExpectedError
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.pyramid import pyramid, texels
@@ -39,7 +40,7 @@ Source = Callable[[int, int], Produced]
 """(worker, workers) -> endless views, as pyramids (T, 4), and labels; runs in a producer."""
 
 
-class ProducerError(RuntimeError):
+class ProducerError(ExpectedError):
     """A producer of views died; the message says of what."""
 
 

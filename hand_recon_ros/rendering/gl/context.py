@@ -9,6 +9,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from hand_recon_ros.errors import ExpectedError
+
 if TYPE_CHECKING:
     import moderngl
 
@@ -21,7 +23,7 @@ _REMEDY = (
 )
 
 
-class RendererUnavailableError(RuntimeError):
+class RendererUnavailableError(ExpectedError):
     """There is no OpenGL here; the message says what to install."""
 
 
