@@ -89,13 +89,22 @@ def test_opinions_are_weighted_by_score() -> None:
     check_same(turned, found)
 
 
-def test_touching_hands_are_not_confused() -> None:
-    """Each box overlaps the other side's most."""
-    left, right = hand(0.8, "left", x=30.0), hand(0.7, "right", x=51.0)
-    again = hand(0.8, "left", x=43.0), hand(0.7, "right", x=38.0)
-    found = averaged([left, right], again, unseen=0.05)
-    assert [(h.side, h.box_px[0]) for h in found] == [("left", 36.5), ("right", 44.5)]
+def test_hands_that_touch_stay_two() -> None:
+    one = [hand(0.8, "left", x=30.0), hand(0.7, "right", x=58.0)]
+    other = [hand(0.7, "right", x=46.0), hand(0.8, "left", x=42.0)]
+    found = averaged(one, other, unseen=0.05)
+    assert [h.side for h in found] == ["left", "right"]
+    assert [h.box_px[0] for h in found] == pytest.approx([36.0, 52.0])
     assert [h.score for h in found] == pytest.approx([0.8, 0.7])
+
+
+def test_boxes_of_one_side_belong_together_before_those_that_overlap_more() -> None:
+    other = [hand(0.7, "right", x=32.0), hand(0.8, "left", x=38.0)]
+    (found,) = averaged([hand(0.8, "left", x=30.0)], other, unseen=0.05)
+    assert found.side == "left"
+    assert found.box_px[0] == pytest.approx(34.0)
+    assert found.score == pytest.approx(0.8)
+    assert found.side_score == pytest.approx(0.7)
 
 
 def test_what_lies_on_one_hand_after_averaging_is_one_hand() -> None:
