@@ -29,7 +29,7 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
 _BOX_WEIGHT: Final = 2.0
-_DOUBT, _STATIC_DOUBT = 1.8, 1.0
+_DOUBT, _STATIC_DOUBT = 1.8, 1.4
 """How much more the detector's log odds count than those of the key point network, and the log odds
 against a new hand before anything was seen of it: most boxes that are looked at show none. Less for
 single pictures, where a ghost has to be seen both ways. Measured on photographs, backgrounds and
