@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,3 +63,24 @@ def test_a_folder_without_weights_says_what_to_do(tmp_path: Path) -> None:
     config = replace(DetectorConfig(), front_end="learned", weights_dir=str(tmp_path))
     with pytest.raises(WeightsError, match="hand_recon train detector"):
         build_front_end(config, static=False)
+
+
+def test_a_front_end_that_is_gone_leaves_ctrl_c_alone() -> None:
+    """OpenVINO sets a handler of its own and would leave it behind without its code."""
+    code = """
+import gc, os, signal, time
+from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.detection.assembly import learned_hands, random_networks
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+hands = learned_hands(random_networks(), DetectorConfig())
+del hands
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "interrupted\n"), ran.stderr

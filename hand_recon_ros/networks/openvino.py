@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ class OpenVinoNetwork:
             examples: arrays like the inputs.
             threads: to run on.
         """
-        with _silent():
-            import openvino
+        core = _core()
+        import openvino
 
         model = _converted(graph, examples)
         options = {
@@ -39,7 +40,7 @@ class OpenVinoNetwork:
             # residual perceptron, 256 wide); without it nothing is slower here.
             "SNIPPETS_MODE": "DISABLE",
         }
-        compiled = openvino.Core().compile_model(model, "CPU", options)
+        compiled = core.compile_model(model, "CPU", options)
         self._request = compiled.create_infer_request()
         self._outputs = range(len(compiled.outputs))
         # Bound once: to hand over arrays at each run costs up to a third of a small network.
@@ -56,6 +57,19 @@ class OpenVinoNetwork:
         self._request.start_async()
         self._request.wait()
         return tuple(self._request.get_output_tensor(i).data.copy() for i in self._outputs)
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO, kept for good.
+
+    With the last core, the library for CPUs would be unloaded, but not the handler of SIGINT that
+    it has set by then: the next Ctrl-C would end in a segmentation fault.
+    """
+    with _silent():
+        import openvino
+
+    return openvino.Core()
 
 
 @contextmanager
