@@ -54,6 +54,11 @@ class SynthesisConfig:
     data_dir: Path = DEFAULT_DATA
     second_mesh: Path = Path("node_modules/@webxr-input-profiles/assets")
 
+    @property
+    def backgrounds_dir(self) -> Path:
+        """Folder of photographs without people; may be missing."""
+        return self.data_dir / "photos" / "backgrounds"
+
     def __post_init__(self) -> None:
         """Check sizes and shares.
 

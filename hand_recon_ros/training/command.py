@@ -216,7 +216,7 @@ def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, li
     from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
     from hand_recon_ros.training.photo_frames import PhotoComposer
 
-    folder = data.synthesis.data_dir / "photos" / "backgrounds"
+    folder = data.synthesis.backgrounds_dir
     grounds = FrameGrounds(device, _EXAM_SEED, folder, min(data.grounds, 100))
     views = Replay.of(ViewSet.load(exam_views), device)
     sources: dict[str, Frames] = {"rendered": partial(FrameComposer(grounds, device).frames, views)}
@@ -244,7 +244,7 @@ def _detector(
     views = Replay(data.slots, VIEW_SIZE, device)
     if data.views is not None:
         views.add(ViewSet.load(data.views))
-    folder = data.synthesis.data_dir / "photos" / "backgrounds"
+    folder = data.synthesis.backgrounds_dir
     grounds = FrameGrounds(device, data.seed, folder, min(data.grounds, 400))
     composer = FrameComposer(grounds, device)
     photos = None

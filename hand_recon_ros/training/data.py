@@ -104,7 +104,7 @@ class TrainingData(Closing):
                 self._photos = Photographs.load(
                     config.photos, device, without=config.without, cut_outs=True
                 )
-            folder = config.synthesis.data_dir / "photos" / "backgrounds"
+            folder = config.synthesis.backgrounds_dir
             bank = GroundBank(device, config.seed, folder, config.grounds)
             self._compositor = Compositor(bank, device, config.compositor)
             if self._ring is not None:
@@ -174,7 +174,7 @@ def view_batches(
     """
     rng = np.random.default_rng((config.seed, 707))
     store = Replay.of(views, device)
-    folder = config.synthesis.data_dir / "photos" / "backgrounds"
+    folder = config.synthesis.backgrounds_dir
     bank = GroundBank(device, config.seed + 1, folder, config.grounds)
     compositor = Compositor(bank, device, PLAIN if still else config.compositor)
     step = max(1, config.batch // 2)  # a view has up to two hands

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from hand_recon_ros import manifest
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import half_size
 from hand_recon_ros.training.trainer import DAMAGES, TrainingError, replace_saved
@@ -68,10 +68,8 @@ def load_hands(path: Path, number: int, *, half: bool) -> CropBatch:
 
 def digest(hands: CropBatch) -> str:
     """Tells these hands from others."""
-    told = hashlib.sha256()
-    for values in (hands.joints_m, hands.image):
-        told.update(values.cpu().contiguous().numpy().tobytes())
-    return told.hexdigest()[:16]
+    content = [values.cpu().numpy().tobytes() for values in (hands.joints_m, hands.image)]
+    return manifest.digest(b"".join(content))[:16]
 
 
 def part_of(batch: CropBatch, rows: torch.Tensor | slice) -> CropBatch:
