@@ -1,6 +1,7 @@
 """The training loop on a network small enough to know the answer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hand_recon_ros.device import trains_in_half
 from hand_recon_ros.training.settings import TrainingConfig, training_config
 from hand_recon_ros.training.trainer import CHECKPOINT, Trainer, TrainingError
 
@@ -73,6 +75,35 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     again = Trainer(Line(), CONFIG, tmp_path, "cpu")
     assert again.seen == stop * 32
     assert again.run(numbers())["score"] < 0.05
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_processor_with_matrix_tiles_trains_in_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    used = set()
+
+    class Watched(Line):
+        def loss(
+            self, model: nn.Module, batch: Tensor, seen: int
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            used.add(model(batch).dtype)
+            return super().loss(model, batch, seen)
+
+    task = Watched()
+    Trainer(task, replace(CONFIG, half=half), tmp_path, "cpu").run(numbers())
+    assert used == {torch.bfloat16 if half else torch.float32}
+    assert {p.dtype for p in task.model.parameters()} == {torch.float32}
+    assert task.validate(task.model)["score"] < 0.1  # bfloat16 tells 7 from 7.03
+
+
+def test_a_processor_without_matrix_tiles_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}, raising=False)
+    assert not trains_in_half("cpu")
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # as in older torch
+    assert not trains_in_half("cpu")
+    assert trains_in_half("cuda")
 
 
 def test_a_time_limit_ends_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import torch
 from tqdm import tqdm
 
+from hand_recon_ros.device import trains_in_half
 from hand_recon_ros.keypoints.beliefs import belief_maps
 from hand_recon_ros.training import losses
 from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
@@ -67,6 +68,7 @@ class LossTable:
         """Read what earlier runs left."""
         self._train, self._test = train, test
         self._device = train.image.device
+        self._half_precision = trains_in_half(self._device.type)
         self._shapes = losses.ActiveShape(train.joints_m / SCALE)
         self._folder, self._epochs, self._seed = folder, epochs, seed
         self._facts = {
@@ -97,7 +99,7 @@ class LossTable:
     def _trained(self, name: str, curve: list[float], ends: float) -> bool:
         """Train a variant; False = the time is over."""
         torch.manual_seed(self._seed)
-        model = HourglassBaseline().to(self._device)
+        model = HourglassBaseline().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.Adam(model.parameters(), _RATE)
         order = torch.Generator().manual_seed(self._seed)
         if curve:
@@ -157,7 +159,11 @@ class LossTable:
                 continue  # batch normalisation needs company
             batch = part_of(self._train, rows.to(self._device))
             optimizer.zero_grad(set_to_none=True)
-            self._loss(model(batch.image), batch, weights, fading).backward()
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half_precision):
+                found = model(batch.image)
+            self._loss(
+                BaselineOutput(*map(torch.Tensor.float, found)), batch, weights, fading
+            ).backward()
             optimizer.step()
 
     def _read(self) -> None:

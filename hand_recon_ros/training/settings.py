@@ -30,7 +30,7 @@ class TrainingConfig:
         gradient_norm: above it gradients are shortened.
         ema_samples: memory of the averaged weights, samples.
         threads: of torch on a CPU.
-        half: mixed precision on a GPU (bfloat16).
+        half: mixed precision (bfloat16) on a GPU, and on a CPU that has matrix tiles for it (AMX).
         compile: let torch compile the model on a GPU.
         half_size_samples: until then crops are halved in size, which is four times quicker (the
             table of losses: from the first to the last).

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from hand_recon_ros.device import trains_in_half
 from hand_recon_ros.errors import ExpectedError
 from hand_recon_ros.training.average import AveragedModel
 from hand_recon_ros.training.muon import Muon
@@ -66,6 +67,7 @@ class Trainer:
         self._task, self._config, self._folder = task, config, folder
         self._told = dict(facts or {})
         self._device = torch.device(device)
+        self._half_precision = config.half and trains_in_half(self._device.type)
         model: Any = task.model
         self._model: nn.Module = model.to(self._device, memory_format=torch.channels_last)
         self._averaged = AveragedModel(self._model, config.ema_samples)
@@ -124,11 +126,7 @@ class Trainer:
             batch = next(batches)
             for group in self._optimizer.param_groups:
                 group["lr"] = self._config.rate(self._seen, self._seen - start)
-            with torch.autocast(
-                self._device.type,
-                torch.bfloat16,
-                enabled=self._config.half and self._device.type == "cuda",
-            ):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half_precision):
                 loss, parts = self._task.loss(model, batch, self._seen)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), self._config.gradient_norm)
