@@ -17,8 +17,8 @@ from hand_recon_ros.networks.weights import load_weights
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training import loss_table
-from hand_recon_ros.training.command import EXAM_VIEWS, crop_exams, frame_exams
 from hand_recon_ros.training.data import DataConfig
+from hand_recon_ros.training.exams import EXAM_VIEWS, crop_exams, frame_exams
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews
 

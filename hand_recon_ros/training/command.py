@@ -1,7 +1,7 @@
 """The work of ``hand_recon train``: puts data, network and loop together.
 
 Material that every run needs is made once and kept in the folder of the runs: ``photographs.npz``
-(real hands, packed) and ``exam_views.npz`` (rendered hands that are never trained on).
+(real hands, packed) and the pictures of ``exams``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,14 +22,8 @@ from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
 from hand_recon_ros.training.batch import CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import CpmTask
-from hand_recon_ros.training.data import (
-    WAITING,
-    DataConfig,
-    TrainingData,
-    photo_batches,
-    view_batches,
-)
-from hand_recon_ros.training.detector_batch import DetectorBatch
+from hand_recon_ros.training.data import WAITING, DataConfig, TrainingData
+from hand_recon_ros.training.exams import EXAM_SEED, crop_exams, exam_views_file, frame_exams
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
@@ -43,12 +36,6 @@ from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
 
 KINDS: Final = ("detector", "cpm", "acr", "losses")
 PHOTOGRAPHS: Final = "photographs.npz"
-EXAM_VIEWS: Final = "exam_views.npz"
-_EXAM_SEED: Final = 90_001
-"""Its people, lights and poses are none of the training's."""
-_EXAM_HANDS: Final = 300
-_EXAM_BATCH: Final = 64
-_EXAM_FRAMES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -163,20 +150,6 @@ def photographs_file(options: TrainOptions) -> Path | None:
     return path
 
 
-def exam_views_file(folder: Path, synthesis: SynthesisConfig) -> Path:
-    """The rendered views of the exam; rendered now where they are not there yet."""
-    path = folder / EXAM_VIEWS
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ViewRing(RenderedViews(synthesis, _EXAM_SEED), _EXAM_HANDS, 1) as ring:
-        store = Replay(_EXAM_HANDS, VIEW_SIZE, "cpu")
-        fill(store, ring, _EXAM_HANDS)
-    store.kept().save(path)
-    tqdm.write(f"rendered {_EXAM_HANDS} views for exams into {path}")
-    return path
-
-
 def _crops(
     kind: str,
     config: TrainingConfig,
@@ -194,43 +167,6 @@ def _crops(
     if config.start_from:
         task.start_from(Path(config.start_from))
     return task, batches
-
-
-def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[CropBatch]]:
-    """Fixed batches: rendered hands as in training, and photographs of sources never trained on."""
-    # A seed of its own: runs with other seeds must be examined on the same pictures.
-    fixed = replace(data, seed=_EXAM_SEED, batch=_EXAM_BATCH, grounds=min(data.grounds, 200))
-    views = ViewSet.load(exam_views)
-    with torch.random.fork_rng():  # sensor noise is torch's
-        torch.manual_seed(_EXAM_SEED)
-        exams = {"rendered": list(view_batches(views, fixed, device, still=False))}
-        if data.real_share > 0 and _has_held_out(data.photos):
-            held_out = Photographs.load(data.photos, device, only=HELD_OUT)
-            exams["photos"] = list(islice(photo_batches(held_out, fixed, device), _EXAM_FRAMES))
-    return exams
-
-
-def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[DetectorBatch]]:
-    """The same for the detector: whole frames."""
-    from hand_recon_ros.training.detector_data import Frames, fixed_frames
-    from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
-    from hand_recon_ros.training.photo_frames import PhotoComposer
-
-    folder = data.synthesis.backgrounds_dir
-    grounds = FrameGrounds(device, _EXAM_SEED, folder, min(data.grounds, 100))
-    views = Replay.of(ViewSet.load(exam_views), device)
-    sources: dict[str, Frames] = {"rendered": partial(FrameComposer(grounds, device).frames, views)}
-    if data.real_share > 0 and _has_held_out(data.photos):
-        others = Photographs.load(data.photos, device, only=HELD_OUT)
-        sources["photos"] = PhotoComposer(others, grounds, device).frames
-    return {
-        name: fixed_frames(frames, batch=16, number=_EXAM_FRAMES, seed=_EXAM_SEED)
-        for name, frames in sources.items()
-    }
-
-
-def _has_held_out(photos: Path) -> bool:
-    return bool(set(HELD_OUT) & set(packed_hands(photos)))
 
 
 def _detector(
@@ -278,16 +214,23 @@ def _losses(
     device: str,
     minutes: float | None,
 ) -> str:
-    from hand_recon_ros.training.loss_hands import gathered, load_hands, part_of, save_hands
+    from hand_recon_ros.training.loss_hands import (
+        load_hands,
+        lone_hands,
+        part_of,
+        save_hands,
+        views_to_come,
+    )
     from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TESTED, TRAINED, LossTable
 
     half = config.half_size_samples > 0
     file = folder / "hands.pt"
     if not file.exists():
-        exam = iter(crop_exams(data, exam_views, device)["rendered"])
-        with TrainingData(data, device) as source:
-            parts = [gathered(iter(source), TRAINED, half=half), gathered(exam, TESTED, half=half)]
-        save_hands(concatenate(parts), file)
+        fixed = replace(data, seed=EXAM_SEED)
+        tested = lone_hands(repeat(ViewSet.load(exam_views)), fixed, TESTED, half=half)
+        with views_to_come(data) as views:
+            trained = lone_hands(views, data, TRAINED, half=half)
+        save_hands(concatenate([trained, tested]), file)
     hands = load_hands(file, TRAINED + TESTED, half=half).to(device)
     table = LossTable(
         part_of(hands, slice(0, TRAINED)),

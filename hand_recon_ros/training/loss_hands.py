@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from itertools import count, repeat
 from pathlib import Path
+from typing import Final
 
 import torch
 from tqdm import tqdm
@@ -12,30 +15,68 @@ from tqdm import tqdm
 from hand_recon_ros import manifest
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import half_size
+from hand_recon_ros.training.data import DataConfig, view_batches
+from hand_recon_ros.training.replay import taken
 from hand_recon_ros.training.trainer import DAMAGES, TrainingError, replace_saved
+from hand_recon_ros.training.view_set import ViewSet
+from hand_recon_ros.training.views import RenderedViews, ViewRing
+
+_AT_ONCE: Final = 400
+"""Views that are rendered before their hands are taken."""
+_GROUNDS: Final = 200
+"""Backgrounds of so many views."""
 
 
-def gathered(batches: Iterator[CropBatch], number: int, *, half: bool) -> CropBatch:
-    """So many single hands with true 3D, at most; fewer where the batches end.
+@contextmanager
+def views_to_come(config: DataConfig) -> Iterator[Iterator[ViewSet]]:
+    """Endless rendered views, some at a time; of a file, where nothing is to be rendered.
+
+    Raises:
+        ProducerError: there is no OpenGL, or another trouble with rendering.
+        PictureFileError: a file of views is missing or damaged.
+        ValueError: there is neither a producer nor a file of views.
+    """
+    if config.producers < 0:
+        if config.views is None:
+            raise ValueError("no producers and no file of views: nothing would be rendered")
+        yield repeat(ViewSet.load(config.views))
+        return
+    source = RenderedViews(config.synthesis, config.seed)
+    with ViewRing(source, _AT_ONCE, config.workers) as ring:
+        yield (taken(ring, _AT_ONCE) for _ in count())
+
+
+def lone_hands(
+    views: Iterator[ViewSet], config: DataConfig, number: int, *, half: bool
+) -> CropBatch:
+    """Hands that nothing but a background and things in the hand lie beside, as in 004's pictures.
 
     Args:
-        batches: where they come from.
+        views: where they come from; endless.
+        config: batch size, seed, and where backgrounds come from.
         number: of hands.
         half: show windows of half the side, which is four times quicker.
+
+    Raises:
+        TrainingError: some views show none.
     """
     found: list[CropBatch] = []
-    count = 0
+    missing = number
     with tqdm(total=number, desc="hands", unit="hand") as bar:
-        for whole in batches:
-            batch = whole.to("cpu")
-            batch = half_size(batch) if half else batch
-            good = (batch.presence > 0.5) & batch.has_3d
-            found.append(part_of(batch, good.nonzero()[:, 0]))
-            count += len(found[-1])
-            bar.update(len(found[-1]))
-            if count >= number:
-                break
-    return part_of(concatenate(found), slice(0, number))
+        for turn, some in enumerate(views):
+            fixed = replace(config, seed=config.seed + turn, grounds=min(config.grounds, _GROUNDS))
+            before = missing
+            for batch in view_batches(some, fixed, "cpu"):
+                good = (batch.presence > 0.5) & batch.has_3d & (batch.partner < 0)
+                found.append(part_of(batch, good.nonzero()[:missing, 0]))
+                found[-1] = half_size(found[-1]) if half else found[-1]
+                missing -= len(found[-1])
+                bar.update(len(found[-1]))
+            if not missing:
+                return concatenate(found)
+            if missing == before:
+                raise TrainingError(f"none of {len(some)} rendered views shows a hand alone")
+    raise TrainingError(f"the views came to an end: {missing} of {number} hands are missing")
 
 
 def save_hands(hands: CropBatch, path: Path) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from hand_recon_ros.training.hand_labels import Numbers
 from hand_recon_ros.training.pyramid import texels
 from hand_recon_ros.training.view_set import LABEL, Labels, ViewSet
-from hand_recon_ros.training.views import ProducerError, ViewRing
+from hand_recon_ros.training.views import VIEW_SIZE, ProducerError, ViewRing
 
 _LOOK_S: Final = 0.1
 
@@ -103,6 +103,17 @@ def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) ->
         if time.monotonic() > until:
             raise ProducerError(f"only {len(store)} of {wanted} views after {timeout_s:.0f} s")
         time.sleep(_LOOK_S)
+
+
+def taken(ring: ViewRing, views: int) -> ViewSet:
+    """The next so many views of a ring.
+
+    Raises:
+        ProducerError: a producer died, or it takes too long.
+    """
+    store = Replay(views, VIEW_SIZE, "cpu")
+    fill(store, ring, views)
+    return store.kept()
 
 
 class Refill:
