@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hand_recon_ros.io.records import RecordError, read_records
+from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.offline import RECORDS_FILE
 from hand_recon_ros.types import HandFrame
 
@@ -82,9 +83,8 @@ class ResumableFolder:
 
     def _write(self, *, finished: bool) -> None:
         text = json.dumps({"run": self._run, "finished": finished}, indent=2)
-        partial = self._state.with_suffix(".partial")
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(self._state)
+        with replacing(self._state) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _differences(was: Any, now: Any, name: str = "") -> list[str]:

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.camera import Camera
+from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.synthesis.sample import HandLabel, Sample
 from hand_recon_ros.types import Array, ManoParameters
 
@@ -59,14 +60,16 @@ def write_shards(
         if first is None:
             return
         path = folder / f"shard-{shard:06d}.tar"
-        partial = path.with_suffix(".partial")
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+        with (
+            replacing(path) as partial,
+            tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
             for number, members in chain([first], islice(numbered, per_shard - 1)):
                 for suffix, data in members.items():
                     member = tarfile.TarInfo(f"{number:06d}{suffix}")
                     member.size = len(data)
                     tar.addfile(member, io.BytesIO(data))
-        yield partial.replace(path)
+        yield path
 
 
 def read_shard(path: Path) -> Iterator[Sample]:

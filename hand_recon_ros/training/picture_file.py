@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.io.replacing import replacing
+
 Labels = NDArray[np.void]
 Picture = NDArray[np.uint8]
 
@@ -45,8 +47,7 @@ def write_pictures(
     packed = [_encoded(picture, quality) for picture in pictures]
     fields = {name: labels[name] for name in labels.dtype.names or ()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
             pictures=np.frombuffer(b"".join(packed), np.uint8),
@@ -55,7 +56,6 @@ def write_pictures(
             notes=json.dumps(dict(notes or {})),
             **fields,
         )
-    partial.replace(path)
 
 
 def read_pictures(path: Path, kind: np.dtype[Any]) -> tuple[list[NDArray[np.uint8]], Labels]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from hand_recon_ros.device import trains_in_half
 from hand_recon_ros.errors import ExpectedError
+from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.training.average import AveragedModel
 from hand_recon_ros.training.muon import Muon
 from hand_recon_ros.training.records import TrainingLog
@@ -218,9 +218,8 @@ class Trainer:
 
 def replace_saved(state: Mapping[str, Any], path: Path) -> None:
     """``torch.save`` into a file that keeps its last content if this is killed while writing."""
-    part = path.with_suffix(".part")
-    torch.save(dict(state), part)
-    os.replace(part, path)
+    with replacing(path) as partial:
+        torch.save(dict(state), partial)
 
 
 def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
