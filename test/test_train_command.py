@@ -202,6 +202,7 @@ def test_a_damaged_file_of_a_table_is_told(
         (["batch=0"], "batch is 0"),
         (["speed=1"], "'speed' is unknown"),
         (["losses.beauty=1"], "beauty"),
+        (["view_uses=0"], "view_uses"),
     ],
 )
 def test_bad_options_are_told(

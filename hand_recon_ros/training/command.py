@@ -93,6 +93,7 @@ def train(options: TrainOptions) -> str:
             real_3d=config.photo_depth > 0,
             producers=config.producers,
             slots=config.views_kept,
+            uses=config.view_uses,
             grounds=config.grounds,
             views=options.views,
             photos=photos or Path(),

@@ -36,6 +36,8 @@ class TrainingConfig:
             table of losses: from the first to the last).
         producers: processes that render; 0 = one less than the cores, -1 = none.
         views_kept: rendered views that are kept and used again and again.
+        view_uses: pictures that are made of a rendered view on average, each with another window,
+            background and colours; more where rendering keeps the training waiting.
         grounds: pictures that are laid behind rendered hands.
         real_share: share of photographs in a batch.
         photo_depth: trust in the photographs' relative 3D, which is a peer's guess: bone directions
@@ -62,6 +64,7 @@ class TrainingConfig:
     half_size_samples: int = 0
     producers: int = 1
     views_kept: int = 3000
+    view_uses: float = 5.0
     grounds: int = 1000
     real_share: float = 0.25
     photo_depth: float = 0.0
@@ -81,7 +84,7 @@ class TrainingConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer is '{self.optimizer}'; known: {', '.join(OPTIMIZERS)}")
-        for name in ("learning_rate", "gradient_norm", "checkpoint_s", "validate_s"):
+        for name in ("learning_rate", "gradient_norm", "view_uses", "checkpoint_s", "validate_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
         for name in ("decay_share", "real_share", "photo_depth"):
