@@ -50,6 +50,8 @@ class CudaNetwork:
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         """See ``Network``; returns when the copied outputs are here."""
+        # Tensors among the inputs may still be in the making on the caller's stream.
+        self._stream.wait_stream(torch.cuda.current_stream())
         with torch.no_grad(), torch.cuda.stream(self._stream):
             for given, staged, there in zip(inputs, self._staged, self._inputs, strict=True):
                 if isinstance(given, Tensor):
