@@ -29,3 +29,4 @@ def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]

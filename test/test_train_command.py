@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,12 @@ from hand_recon_ros.keypoints.network import Cpm
 from hand_recon_ros.networks.weights import load_weights
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
-from hand_recon_ros.training import loss_table
-from hand_recon_ros.training.data import DataConfig
+from hand_recon_ros.training import command, loss_table
+from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
+from hand_recon_ros.training.data import DataConfig, TrainingData, view_batches
 from hand_recon_ros.training.exams import EXAM_VIEWS, crop_exams, frame_exams
+from hand_recon_ros.training.loss_hands import HANDS_FILE, lone_hands, views_to_come
+from hand_recon_ros.training.trainer import TrainingError
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews
 
@@ -109,6 +112,76 @@ def few_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loss_table, "TESTED", 3)
 
 
+def paired(views: ViewSet, rows: slice) -> ViewSet:
+    """The views as if another hand, which sticks out of the picture, were in the scenes of some."""
+    labels = views.labels.copy()
+    labels["hands"][rows] = 2
+    return ViewSet(views.pixels, labels, views.size)
+
+
+def test_the_table_of_losses_shows_hands_alone(views: Path) -> None:
+    found = ViewSet.load(views)
+    single = np.flatnonzero(found.labels["hands"] == 1)
+    assert len(single) >= 2, "choose another seed"
+    lone = ViewSet(found.pixels[single], found.labels[single], found.size)
+    config = DataConfig(batch=4, grounds=6, synthesis=SynthesisConfig(data_dir=Path("missing")))
+    some = paired(lone, slice(1, None))
+    hands = lone_hands(repeat(some), config, 3, half=False)  # the first one, three times
+    shown = view_batches(ViewSet(lone.pixels[:1], lone.labels[:1], lone.size), config, "cpu")
+    truth = next(shown).joints_m
+    assert torch.equal(hands.joints_m, truth.expand(3, -1, -1))
+    assert not torch.equal(hands.image[0], hands.image[1])  # the background is another
+    with pytest.raises(TrainingError, match="none of"):
+        lone_hands(repeat(paired(lone, slice(None))), config, 1, half=False)
+    with pytest.raises(TrainingError, match="2 of 3 hands are missing"):
+        lone_hands(iter([some]), config, 3, half=False)
+
+
+def test_without_producers_and_file_no_views_come() -> None:
+    with pytest.raises(ValueError, match="nothing would be rendered"):
+        next(views_to_come(DataConfig(producers=-1), None).__enter__())
+
+
+def test_views_are_used_as_often_as_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Watched(TrainingData):
+        def __init__(self, config: DataConfig, device: str) -> None:
+            seen.append(config.uses)
+            super().__init__(config, device)
+
+    monkeypatch.setattr(command, "TrainingData", Watched)
+    assert train("cpm", folder, "samples=4", "view_uses=3.5") == 0
+    assert seen == [3.5]
+
+
+@pytest.mark.parametrize("half", ["true", "false"])
+@pytest.mark.usefixtures("few_hands")
+def test_the_table_of_losses_tells_its_precision(
+    folder: Path,
+    half: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    kinds = set()
+    forward = HourglassBaseline.forward
+
+    def watched(model: HourglassBaseline, crops: torch.Tensor) -> BaselineOutput:
+        output = forward(model, crops)
+        if model.training:
+            kinds.add(output.beliefs.dtype)
+        return output
+
+    monkeypatch.setattr(HourglassBaseline, "forward", watched)
+    options = ["samples=6", "half_size_samples=1"]
+    assert train("losses", folder, *options, f"half={half}") == 0
+    assert kinds == {torch.bfloat16 if half == "true" else torch.float32}
+    other = "false" if half == "true" else "true"
+    assert train("losses", folder, *options, f"half={other}") == cli.BAD_USE
+    assert "another table (precision" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("few_hands")
 def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("losses", folder, "samples=1") == 0
@@ -137,7 +210,7 @@ def test_a_table_of_losses_goes_on_where_it_stopped(
     assert train("losses", folder, *options) == 0
     whole = json.loads((folder / "losses" / "losses.json").read_text())["curves_mm"]
     (folder / "losses" / "checkpoint.pt").unlink()  # the same hands, from the start
-    hands = folder / "losses" / "hands.pt"
+    hands = folder / "losses" / HANDS_FILE
     kept = hands.read_bytes()
     begun: list[str] = []
 
@@ -178,13 +251,13 @@ def test_a_table_of_losses_does_not_go_on_with_other_hands(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("losses", folder, "samples=6") == 0
-    (folder / "losses" / "hands.pt").unlink()
+    (folder / "losses" / HANDS_FILE).unlink()
     assert train("losses", folder, "samples=6", "grounds=5") == cli.BAD_USE
     assert "another table (hands" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("few_hands")
-@pytest.mark.parametrize("name", ["hands.pt", "checkpoint.pt"])
+@pytest.mark.parametrize("name", [HANDS_FILE, "checkpoint.pt"])
 def test_a_damaged_file_of_a_table_is_told(
     folder: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,9 +121,11 @@ class Acr(nn.Module):
             partner: (N,) int64: which of the N is the other hand of the same picture; -1 = none.
             geometry: (N, 6) where the other hand is; zeros where there is none.
         """
-        points, peaks = read_beliefs(beliefs)
-        side = STRIDE * beliefs.shape[-1]
-        tokens = self._tokens(features, deep, beliefs, points / side - 0.5, peaks)
+        # Points and sums are told in single precision: half a px is lost in mixed precision.
+        points, peaks = read_beliefs(beliefs.float())
+        at = points / (STRIDE * beliefs.shape[-1]) - 0.5
+        kind = features.dtype
+        tokens = self._tokens(features, deep, beliefs, at.to(kind), peaks.to(kind))
         for layer in self.within:
             tokens = layer(tokens, tokens)
         there = (partner >= 0).to(tokens.dtype)[:, None, None]
@@ -133,12 +135,12 @@ class Acr(nn.Module):
         for layer in self.after:
             tokens = layer(tokens, tokens)
         tokens = self.norm(tokens)
-        each = self.point(tokens[:, :NUM_JOINTS])
+        each = self.point(tokens[:, :NUM_JOINTS]).float()
         x = self.gather(self.narrow(tokens).flatten(1))
         for block in self.blocks:
             x = block(x)
-        joints, pose, betas, camera, away = self.tell(x).split(
-            [3 * NUM_JOINTS, 6 * MANO_JOINTS, SHAPES, 3, 3], dim=1
+        joints, pose, betas, camera, away = (
+            self.tell(x).float().split([3 * NUM_JOINTS, 6 * MANO_JOINTS, SHAPES, 3, 3], dim=1)
         )
         relative = 0.1 * (joints.unflatten(1, (NUM_JOINTS, 3)) + each[..., :3])
         return AcrOutput(

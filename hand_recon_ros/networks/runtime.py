@@ -35,8 +35,8 @@ class Network(Protocol):
         """Run it.
 
         Args:
-            inputs: arrays of the shapes and types that it was compiled for, or tensors that a
-                network of the same device kept.
+            inputs: arrays of the shapes and types that it was compiled for, or tensors on the
+                same device, such as those that a network kept.
 
         Returns:
             Arrays of the caller's own; the kept outputs of a GPU as tensors there.

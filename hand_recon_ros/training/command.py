@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,6 +215,7 @@ def _losses(
     minutes: float | None,
 ) -> str:
     from hand_recon_ros.training.loss_hands import (
+        HANDS_FILE,
         load_hands,
         lone_hands,
         part_of,
@@ -225,13 +225,14 @@ def _losses(
     from hand_recon_ros.training.loss_table import EPOCHS, PUBLISHED_MM, TESTED, TRAINED, LossTable
 
     half = config.half_size_samples > 0
-    file = folder / "hands.pt"
+    file = folder / HANDS_FILE
     if not file.exists():
-        fixed = replace(data, seed=EXAM_SEED)
-        tested = lone_hands(repeat(ViewSet.load(exam_views)), fixed, TESTED, half=half)
-        with views_to_come(data) as views:
-            trained = lone_hands(views, data, TRAINED, half=half)
-        save_hands(concatenate([trained, tested]), file)
+        sources = ((data, data.views, TRAINED), (replace(data, seed=EXAM_SEED), exam_views, TESTED))
+        parts = []
+        for source, from_file, number in sources:
+            with views_to_come(source, from_file) as views:
+                parts.append(lone_hands(views, source, number, half=half))
+        save_hands(concatenate(parts), file)
     hands = load_hands(file, TRAINED + TESTED, half=half).to(device)
     table = LossTable(
         part_of(hands, slice(0, TRAINED)),
@@ -239,6 +240,7 @@ def _losses(
         folder,
         epochs=max(1, min(EPOCHS, round(config.samples / TRAINED))),
         seed=config.seed,
+        half=config.half,
     )
     rows = [
         f"| {name} | {curve[-1]:.1f} | {len(curve)} | {PUBLISHED_MM[name]} |"

@@ -55,7 +55,7 @@ class DataConfig:
     producers: int = 0
     slots: int = 3000
     first_fill: int = 300
-    uses: float = 2.5
+    uses: float = 5.0
     grounds: int = 1000
     views: Path | None = None
     photos: Path = Path("out/photographs.npz")

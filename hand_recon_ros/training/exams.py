@@ -20,7 +20,7 @@ from hand_recon_ros.training.batch import CropBatch
 from hand_recon_ros.training.data import DataConfig, photo_batches, view_batches
 from hand_recon_ros.training.detector_batch import DetectorBatch
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
-from hand_recon_ros.training.replay import Replay, taken
+from hand_recon_ros.training.replay import Replay, next_views
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import RenderedViews, ViewRing
 
@@ -33,13 +33,18 @@ _EXAM_FRAMES: Final = 10
 
 
 def exam_views_file(folder: Path, synthesis: SynthesisConfig) -> Path:
-    """The rendered views of the exam; rendered now where they are not there yet."""
+    """The rendered views of the exam; rendered now where they are not there yet.
+
+    Raises:
+        ProducerError: there is no OpenGL, or another trouble with rendering.
+        OSError: the file cannot be written.
+    """
     path = folder / EXAM_VIEWS
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with ViewRing(RenderedViews(synthesis, EXAM_SEED), _EXAM_HANDS, 1) as ring:
-        taken(ring, _EXAM_HANDS).save(path)
+        next_views(ring, _EXAM_HANDS).save(path)
     tqdm.write(f"rendered {_EXAM_HANDS} views for exams into {path}")
     return path
 

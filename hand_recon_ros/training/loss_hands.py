@@ -16,11 +16,12 @@ from hand_recon_ros import manifest
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import half_size
 from hand_recon_ros.training.data import DataConfig, view_batches
-from hand_recon_ros.training.replay import taken
+from hand_recon_ros.training.replay import next_views
 from hand_recon_ros.training.trainer import DAMAGES, TrainingError, replace_saved
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import RenderedViews, ViewRing
 
+HANDS_FILE: Final = "lone_hands.pt"
 _AT_ONCE: Final = 400
 """Views that are rendered before their hands are taken."""
 _GROUNDS: Final = 200
@@ -28,54 +29,59 @@ _GROUNDS: Final = 200
 
 
 @contextmanager
-def views_to_come(config: DataConfig) -> Iterator[Iterator[ViewSet]]:
-    """Endless rendered views, some at a time; of a file, where nothing is to be rendered.
+def views_to_come(config: DataConfig, file: Path | None) -> Iterator[Iterator[ViewSet]]:
+    """Endless rendered views, some at a time.
+
+    Args:
+        config: seed, producers, and what is rendered.
+        file: of views that are shown again and again where there are no producers.
 
     Raises:
-        ProducerError: there is no OpenGL, or another trouble with rendering.
-        PictureFileError: a file of views is missing or damaged.
-        ValueError: there is neither a producer nor a file of views.
+        ProducerError: nothing can be rendered (while iterating, too).
+        PictureFileError: the file is missing or damaged.
+        ValueError: there is neither a producer nor a file.
     """
     if config.producers < 0:
-        if config.views is None:
+        if file is None:
             raise ValueError("no producers and no file of views: nothing would be rendered")
-        yield repeat(ViewSet.load(config.views))
+        yield repeat(ViewSet.load(file))
         return
     source = RenderedViews(config.synthesis, config.seed)
     with ViewRing(source, _AT_ONCE, config.workers) as ring:
-        yield (taken(ring, _AT_ONCE) for _ in count())
+        yield (next_views(ring, _AT_ONCE) for _ in count())
 
 
 def lone_hands(
     views: Iterator[ViewSet], config: DataConfig, number: int, *, half: bool
 ) -> CropBatch:
-    """Hands that nothing but a background and things in the hand lie beside, as in 004's pictures.
+    """Hands of scenes with one hand, in the standard framing: what 004's pictures show.
 
     Args:
         views: where they come from; endless.
         config: batch size, seed, and where backgrounds come from.
-        number: of hands.
+        number: of hands; those of views that come again get another background.
         half: show windows of half the side, which is four times quicker.
 
     Raises:
-        TrainingError: some views show none.
+        TrainingError: some views show none, or they come to an end.
     """
     found: list[CropBatch] = []
     missing = number
     with tqdm(total=number, desc="hands", unit="hand") as bar:
         for turn, some in enumerate(views):
-            fixed = replace(config, seed=config.seed + turn, grounds=min(config.grounds, _GROUNDS))
-            before = missing
-            for batch in view_batches(some, fixed, "cpu"):
-                good = (batch.presence > 0.5) & batch.has_3d & (batch.partner < 0)
-                found.append(part_of(batch, good.nonzero()[:missing, 0]))
-                found[-1] = half_size(found[-1]) if half else found[-1]
-                missing -= len(found[-1])
-                bar.update(len(found[-1]))
-            if not missing:
-                return concatenate(found)
-            if missing == before:
+            alone = some.labels["hands"] == 1
+            if not alone.any():
                 raise TrainingError(f"none of {len(some)} rendered views shows a hand alone")
+            some = ViewSet(some.pixels[alone], some.labels[alone], some.size)
+            fixed = replace(config, seed=config.seed + turn, grounds=min(config.grounds, _GROUNDS))
+            for batch in view_batches(some, fixed, "cpu"):
+                good = (batch.presence > 0.5) & batch.has_3d
+                part = part_of(batch, good.nonzero()[:missing, 0])
+                found.append(half_size(part) if half else part)
+                missing -= len(part)
+                bar.update(len(part))
+                if not missing:
+                    return concatenate(found)
     raise TrainingError(f"the views came to an end: {missing} of {number} hands are missing")
 
 

@@ -97,7 +97,7 @@ def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) ->
     wanted = min(views, len(store.labels))
     until = time.monotonic() + timeout_s
     while True:
-        store.add(ring.news())
+        store.add(ring.news(wanted - len(store)))
         if len(store) >= wanted:
             return
         if time.monotonic() > until:
@@ -105,8 +105,8 @@ def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) ->
         time.sleep(_LOOK_S)
 
 
-def taken(ring: ViewRing, views: int) -> ViewSet:
-    """The next so many views of a ring.
+def next_views(ring: ViewRing, views: int) -> ViewSet:
+    """So many new views of a ring; what is beyond them stays for the next time.
 
     Raises:
         ProducerError: a producer died, or it takes too long.

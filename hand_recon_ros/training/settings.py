@@ -30,13 +30,14 @@ class TrainingConfig:
         gradient_norm: above it gradients are shortened.
         ema_samples: memory of the averaged weights, samples.
         threads: of torch on a CPU.
-        half: mixed precision (bfloat16) on a GPU, and on a CPU that has matrix tiles for it (AMX).
+        half: mixed precision (bfloat16) on a GPU, and on a CPU of which torch tells that it has
+            matrix tiles for it (AMX).
         compile: let torch compile the model on a GPU.
         half_size_samples: until then crops are halved in size, which is four times quicker (the
             table of losses: from the first to the last).
         producers: processes that render; 0 = one less than the cores, -1 = none.
         views_kept: rendered views that are kept and used again and again.
-        view_uses: pictures that are made of a rendered view on average, each with another window,
+        view_uses: times that a rendered view is shown on average, each with another window,
             background and colours; more where rendering keeps the training waiting.
         grounds: pictures that are laid behind rendered hands.
         real_share: share of photographs in a batch.
