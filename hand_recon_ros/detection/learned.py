@@ -29,11 +29,10 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
 _BOX_WEIGHT: Final = 2.0
-_DOUBT, _STATIC_DOUBT = 1.8, 1.4
+_DOUBT: Final = 1.8
 """How much more the detector's log odds count than those of the key point network, and the log odds
-against a new hand before anything was seen of it: most boxes that are looked at show none. Less for
-single pictures, where a ghost has to be seen both ways. Measured on photographs, backgrounds and
-rendered hands."""
+against a new hand before anything was seen of it: most boxes that are looked at show none. Measured
+on photographs, backgrounds and rendered hands."""
 _STATIC_LOOKS: Final = 2
 """Boxes to look at for each wanted hand where no later search can try the next ones: 3 of 100
 rendered hands more, and no more ghosts."""
@@ -144,13 +143,12 @@ class LearnedHands:
         again = {id(d) for d in new if (d.box_px, frame.stamp) in self._refused}
         new.sort(key=lambda d: (id(d) in again, -d.score))
         looks = self._config.max_hands * (_STATIC_LOOKS if self._static else 1)
-        doubt = _STATIC_DOUBT if self._static else _DOUBT
         for detection in new[:looks]:
             # In a stream, a hand of less presence than the bar would be lost in the next frame.
             look = self._looker.find(
                 frame, detection, turned=id(detection) not in again, doubtful=self._static
             )
-            if look is not None and _belief(detection, look, doubt) >= self._config.min_score:
+            if look is not None and _belief(detection, look) >= self._config.min_score:
                 seen.append(self._begin(look, frame, detection))
             elif not self._static:
                 self._refused.add(detection.box_px, frame.stamp)
@@ -263,14 +261,14 @@ def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Arr
     return np.where(outside, OUTSIDE * confidence, confidence)
 
 
-def _belief(detection: Detection, look: Look, doubt: float) -> float:
+def _belief(detection: Detection, look: Look) -> float:
     """Probability of a new hand, by what the detector and the key point network say together.
 
     They err on different things: of photographs never trained on, with a ghost in one of twenty
     backgrounds, presence alone finds 64 % of the hands, both together 88 %.
     """
     score = float(np.clip(detection.score, 1e-3, 1 - 1e-3))
-    evidence = _BOX_WEIGHT * np.log(score / (1 - score)) + look.reading.presence - doubt
+    evidence = _BOX_WEIGHT * np.log(score / (1 - score)) + look.reading.presence - _DOUBT
     return float(1.0 / (1.0 + np.exp(-np.clip(evidence, -50.0, 50.0))))
 
 
