@@ -97,7 +97,7 @@ def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) ->
     wanted = min(views, len(store.labels))
     until = time.monotonic() + timeout_s
     while True:
-        store.add(ring.news(wanted - len(store)))
+        store.add(ring.news())
         if len(store) >= wanted:
             return
         if time.monotonic() > until:
@@ -106,7 +106,7 @@ def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) ->
 
 
 def next_views(ring: ViewRing, views: int) -> ViewSet:
-    """So many new views of a ring; what is beyond them stays for the next time.
+    """So many new views of a ring: the latest, where more came at once.
 
     Raises:
         ProducerError: a producer died, or it takes too long.
