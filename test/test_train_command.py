@@ -13,7 +13,7 @@ from hand_recon_ros import cli
 from hand_recon_ros.acr.network import Acr
 from hand_recon_ros.detection.network import SsdRpn
 from hand_recon_ros.keypoints.network import Cpm
-from hand_recon_ros.networks.weights import load_weights
+from hand_recon_ros.networks.weights import load_weights, weights_path
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training import command, loss_table
@@ -86,6 +86,41 @@ def test_regressor_starts_from_key_point_weights(folder: Path) -> None:
     start = f"start_from={folder / 'cpm' / 'weights'}"
     assert train("acr", folder, "samples=4", start, "losses.asm=0.1") == 0
     assert any("asm" in line for line in log(folder, "acr"))
+
+
+@pytest.mark.parametrize("kind", ["acr", "cpm"])
+def test_training_goes_on_with_shipped_weights(folder: Path, kind: str) -> None:
+    told = load_weights(*network_and_file(kind))
+    total = told["samples"] + 4
+    options = (f"samples={total}", "start_from=shipped", "learning_rate=1e-9")
+    assert train(kind, folder, *options) == 0
+    file = folder / kind / "weights" / f"{kind}.safetensors"
+    network, shipped = network_and_file(kind)
+    now = load_weights(type(network)(), file)
+    assert now["samples"] == total
+    assert now["hours"] >= told["hours"] > 0
+    load_weights(network, shipped)
+    trained = type(network)()
+    load_weights(trained, file)
+    name = next(iter(dict(network.named_parameters())))
+    kept, gone_on = (dict(n.named_parameters())[name] for n in (network, trained))
+    assert torch.allclose(kept, gone_on, atol=1e-3)
+    assert train(kind, folder, *options) == 0  # the checkpoint goes before the weights
+
+
+def test_a_detector_goes_on_with_a_folder_of_weights(folder: Path) -> None:
+    assert train("detector", folder, "samples=4") == 0
+    shutil.move(folder / "detector" / "weights", folder / "mine")
+    shutil.rmtree(folder / "detector")
+    start = f"start_from={folder / 'mine'}"
+    assert train("detector", folder, "samples=8", start) == 0
+    assert [line["seen"] for line in log(folder, "detector")] == [8, 8]  # a step and an exam
+    shutil.rmtree(folder / "detector")
+    assert train("detector", folder, "samples=8", "start_from=nowhere") == cli.BAD_USE
+
+
+def network_and_file(name: str) -> tuple[torch.nn.Module, Path]:
+    return {"acr": Acr, "cpm": Cpm}[name](), weights_path(name)
 
 
 def test_detector_is_trained(folder: Path) -> None:

@@ -104,18 +104,21 @@ class AcrTask:
             raise ValueError("the active-shape-model loss needs a sample of hands")
         self._hand = HandModel(load_hand_model("right"))
 
-    def start_from(self, folder: Path) -> None:
-        """Begin with the weights that are in a folder: ``cpm``, and ``acr`` where it is there.
+    def start_from(self, folder: str) -> dict[str, Any]:
+        """Begin with the weights of a folder: ``cpm``, and ``acr`` where it is there.
+
+        Returns:
+            What is told with ``acr``; nothing where it is not there: all is still to be learned.
 
         Raises:
             WeightsError: they are missing or of another network.
         """
-        from hand_recon_ros.networks.weights import load_weights
+        from hand_recon_ros.networks.weights import load_weights, weights_path
 
         assert isinstance(self.model, BothNetworks)
-        load_weights(self.model.cpm, folder / "cpm.safetensors")
-        if (folder / "acr.safetensors").exists():
-            load_weights(self.model.acr, folder / "acr.safetensors")
+        load_weights(self.model.cpm, weights_path("cpm", folder))
+        path = weights_path("acr", folder)
+        return load_weights(self.model.acr, path) if path.exists() else {}
 
     def size(self, batch: CropBatch) -> int:
         """Number of crops."""

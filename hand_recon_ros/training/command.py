@@ -22,13 +22,13 @@ from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
 from hand_recon_ros.training.batch import CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import WAITING, DataConfig, TrainingData
+from hand_recon_ros.training.detector_task import DetectorTask
 from hand_recon_ros.training.exams import EXAM_SEED, crop_exams, exam_views_file, frame_exams
 from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
-from hand_recon_ros.training.settings import TrainingConfig, training_config
-from hand_recon_ros.training.task import Task
+from hand_recon_ros.training.settings import SHIPPED_WEIGHTS, TrainingConfig, training_config
 from hand_recon_ros.training.trainer import Trainer
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
@@ -101,7 +101,7 @@ def train(options: TrainOptions) -> str:
         folder = options.folder / options.kind
         if options.kind == "losses":
             return _losses(config, data, exam_views, folder, device, options.minutes)
-        task: Task
+        task: CpmTask | AcrTask | DetectorTask
         batches: Iterator[Any]
         if options.kind == "detector":
             task, batches = _detector(config, data, exam_views, device, stack)
@@ -109,10 +109,16 @@ def train(options: TrainOptions) -> str:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
         used = set(packed_hands(photos)) if photos else set()
         facts = provenance(used, read_notes(photos) if photos else None)
-        trainer = Trainer(task, config, folder, device, facts)
+        begun = task.start_from(_folder_of(config.start_from)) if config.start_from else None
+        trainer = Trainer(task, config, folder, device, facts, begun)
         metrics = trainer.run(batches, options.minutes)
     told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     return f"{options.kind}: {trainer.seen} samples seen; {told}; everything is in {folder}"
+
+
+def _folder_of(weights: str) -> str:
+    """The folder of weights to start from, as ``weights_path`` takes it."""
+    return "" if weights == SHIPPED_WEIGHTS else weights
 
 
 def photographs_file(options: TrainOptions) -> Path | None:
@@ -157,23 +163,19 @@ def _crops(
     exam_views: Path,
     device: str,
     stack: ExitStack,
-) -> tuple[Task, Iterator[CropBatch]]:
+) -> tuple[CpmTask | AcrTask, Iterator[CropBatch]]:
     batches = iter(stack.enter_context(TrainingData(data, device)))
     exams = crop_exams(data, exam_views, device)
     if kind == "cpm":
         return CpmTask(config, exams), batches
     shapes = joint_shapes(batches) if config.losses.get("asm", 0.0) > 0 else None
-    task = AcrTask(config, exams, shapes)
-    if config.start_from:
-        task.start_from(Path(config.start_from))
-    return task, batches
+    return AcrTask(config, exams, shapes), batches
 
 
 def _detector(
     config: TrainingConfig, data: DataConfig, exam_views: Path, device: str, stack: ExitStack
-) -> tuple[Task, Iterator[Any]]:
+) -> tuple[DetectorTask, Iterator[Any]]:
     from hand_recon_ros.training.detector_data import detector_batches
-    from hand_recon_ros.training.detector_task import DetectorTask
     from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
     from hand_recon_ros.training.photo_frames import PhotoComposer
 

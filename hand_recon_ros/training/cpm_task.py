@@ -45,6 +45,16 @@ class CpmTask:
         self._exams = exams
         self._half = config.half_size_samples > 0
 
+    def start_from(self, folder: str) -> dict[str, Any]:
+        """Begin with the weights ``cpm`` of a folder; returns what is told with them.
+
+        Raises:
+            WeightsError: they are missing or of another network.
+        """
+        from hand_recon_ros.networks.weights import load_weights, weights_path
+
+        return load_weights(self.model, weights_path("cpm", folder))
+
     def size(self, batch: CropBatch) -> int:
         """Number of crops."""
         return len(batch)

@@ -47,6 +47,16 @@ class DetectorTask:
         self._weights = {**_LOSSES, **config.losses}
         self._exams = exams
 
+    def start_from(self, folder: str) -> dict[str, Any]:
+        """Begin with the weights ``detector`` of a folder; returns what is told with them.
+
+        Raises:
+            WeightsError: they are missing or of another network.
+        """
+        from hand_recon_ros.networks.weights import load_weights, weights_path
+
+        return load_weights(self.model, weights_path("detector", folder))
+
     def size(self, batch: DetectorBatch) -> int:
         """Number of frames."""
         return len(batch)

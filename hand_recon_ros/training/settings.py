@@ -12,6 +12,8 @@ from typing import Any, Final
 import yaml
 
 OPTIMIZERS: Final = ("adamw", "muon")
+SHIPPED_WEIGHTS: Final = "shipped"
+"""``start_from`` of who goes on with the weights of the package."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class TrainingConfig:
             are learnt from it and nothing else; 0 = none.
         checkpoint_s: seconds between checkpoints.
         validate_s: seconds between validations.
-        start_from: folder with weights to begin with where there is no checkpoint; empty = none.
+        start_from: folder with weights to begin with where there is no checkpoint ("shipped" =
+            those of the package; empty = none); the samples that they had seen count.
         losses: weight of each loss by name.
     """
 

@@ -46,6 +46,7 @@ class Trainer:
         folder: for checkpoint, log, curves, sheets and weights; a run that is there goes on.
         device: "cpu" or "cuda".
         facts: told with the weights beside what the run itself knows (see ``model_card``).
+        begun: what was told with the weights that the network begins with; None = it is new.
 
     Raises:
         TrainingError: the checkpoint in the folder is of another network.
@@ -58,6 +59,7 @@ class Trainer:
         folder: Path,
         device: str,
         facts: Mapping[str, Any] | None = None,
+        begun: Mapping[str, Any] | None = None,
     ) -> None:
         """Set up optimiser and average; read the checkpoint where there is one."""
         torch.manual_seed(config.seed)
@@ -73,7 +75,9 @@ class Trainer:
         self._averaged = AveragedModel(self._model, config.ema_samples)
         self._optimizer = _optimizer(self._model, config)
         self._log = TrainingLog(folder)
-        self._seen, self._seconds = 0, 0.0
+        begun = begun or {}
+        self._seen = int(begun.get("samples", 0))
+        self._seconds = 3600 * float(begun.get("hours", 0.0))
         self._best = math.inf
         self._resume()
 
