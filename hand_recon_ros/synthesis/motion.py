@@ -12,6 +12,7 @@ import numpy as np
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import FitConfig
+from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.mano.fit import FitError, ManoFitter
 from hand_recon_ros.mano.kinematics import TO_SKELETON, HandSkeleton
 from hand_recon_ros.mano.loader import load_hand_model
@@ -52,9 +53,8 @@ def _of_file(path: Path) -> Array:
     angles = fitted_angles(path)
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_suffix(f".{os.getpid()}.npy")
-        np.save(partial, angles)
-        partial.replace(cached)
+        with replacing(cached) as partial, partial.open("wb") as file:
+            np.save(file, angles)
     except OSError as error:
         _log.warning("%s: cannot be written (%s); the motion is fitted anew", cached, error)
     return angles

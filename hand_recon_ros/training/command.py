@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from hand_recon_ros.device import resolve_device
+from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
 from hand_recon_ros.training.batch import CropBatch, concatenate
@@ -83,7 +84,6 @@ def train(options: TrainOptions) -> str:
     torch.manual_seed(config.seed)  # of the first weights
     synthesis = SynthesisConfig(data_dir=options.data)
     photos = photographs_file(options)
-    exam_views = exam_views_file(options.folder, synthesis)
     with ExitStack() as stack:
         data = DataConfig(
             batch=config.batch,
@@ -100,7 +100,8 @@ def train(options: TrainOptions) -> str:
         )
         folder = options.folder / options.kind
         if options.kind == "losses":
-            return _losses(config, data, exam_views, folder, device, options.minutes)
+            return _losses(config, data, folder, device, options.minutes)
+        exam_views = exam_views_file(options.folder, synthesis)
         task: CpmTask | AcrTask | DetectorTask
         batches: Iterator[Any]
         if options.kind == "detector":
@@ -142,16 +143,14 @@ def photographs_file(options: TrainOptions) -> Path | None:
     if not (wanted or (options.data / "photos" / LABELS_FILE).exists()):
         tqdm.write(f"no photographs in '{options.data}': training on rendered hands only")
         return None
-    fresh = path.with_suffix(".new.npz")
-    number = pack_photographs(options.data, fresh, options.photos)
-    lost = set(packed) - set(packed_hands(fresh))
-    if lost:
-        fresh.unlink()
-        raise ValueError(
-            f"'{path}' holds photographs that are not at hand now ({', '.join(sorted(lost))}): "
-            "name all folders with --data and --photos, or train in another folder"
-        )
-    fresh.replace(path)
+    with replacing(path) as fresh:
+        number = pack_photographs(options.data, fresh, options.photos)
+        lost = set(packed) - set(packed_hands(fresh))
+        if lost:
+            raise ValueError(
+                f"'{path}' holds photographs that are not at hand now ({', '.join(sorted(lost))}): "
+                "name all folders with --data and --photos, or train in another folder"
+            )
     tqdm.write(f"packed {number} photographed hands into {path}")
     return path
 
@@ -211,7 +210,6 @@ def _detector(
 def _losses(
     config: TrainingConfig,
     data: DataConfig,
-    exam_views: Path,
     folder: Path,
     device: str,
     minutes: float | None,
@@ -229,7 +227,9 @@ def _losses(
     half = config.half_size_samples > 0
     file = folder / HANDS_FILE
     if not file.exists():
-        sources = ((data, data.views, TRAINED), (replace(data, seed=EXAM_SEED), exam_views, TESTED))
+        # With producers, the people of the exam are rendered as the others are.
+        exam = exam_views_file(folder.parent, data.synthesis) if data.producers < 0 else None
+        sources = ((data, data.views, TRAINED), (replace(data, seed=EXAM_SEED), exam, TESTED))
         parts = []
         for source, from_file, number in sources:
             with views_to_come(source, from_file) as views:
