@@ -115,8 +115,10 @@ def test_a_detector_goes_on_with_a_folder_of_weights(folder: Path) -> None:
     start = f"start_from={folder / 'mine'}"
     assert train("detector", folder, "samples=8", start) == 0
     assert [line["seen"] for line in log(folder, "detector")] == [8, 8]  # a step and an exam
+    gone = "start_from=nowhere"
+    assert train("detector", folder, "samples=12", gone) == 0  # the checkpoint takes its place
     shutil.rmtree(folder / "detector")
-    assert train("detector", folder, "samples=8", "start_from=nowhere") == cli.BAD_USE
+    assert train("detector", folder, "samples=8", gone) == cli.BAD_USE
 
 
 def network_and_file(name: str) -> tuple[torch.nn.Module, Path]:

@@ -30,7 +30,7 @@ from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
 from hand_recon_ros.training.settings import SHIPPED_WEIGHTS, TrainingConfig, training_config
-from hand_recon_ros.training.trainer import Trainer
+from hand_recon_ros.training.trainer import CHECKPOINT, Trainer
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
 
@@ -83,7 +83,7 @@ def train(options: TrainOptions) -> str:
         torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)  # of the first weights
     synthesis = SynthesisConfig(data_dir=options.data)
-    photos = photographs_file(options)
+    photos = photographs_file(options) if options.kind != "losses" else None
     with ExitStack() as stack:
         data = DataConfig(
             batch=config.batch,
@@ -110,7 +110,9 @@ def train(options: TrainOptions) -> str:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
         used = set(packed_hands(photos)) if photos else set()
         facts = provenance(used, read_notes(photos) if photos else None)
-        begun = task.start_from(_folder_of(config.start_from)) if config.start_from else None
+        begun = None
+        if config.start_from and not (folder / CHECKPOINT).exists():
+            begun = task.start_from(_folder_of(config.start_from))
         trainer = Trainer(task, config, folder, device, facts, begun)
         metrics = trainer.run(batches, options.minutes)
     told = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
