@@ -180,6 +180,19 @@ def test_two_hands_do_not_enter_each_other(placer: Placer, right: HandModelData)
     assert touching >= 2
 
 
+@pytest.mark.parametrize("kind", ["apart", "interacting"])
+def test_two_hands_are_one_persons(kind: str, placer: Placer) -> None:
+    rng = np.random.default_rng(8)
+    scenes = [placer.draw(kind, rng) for _ in range(12)]
+    palms = np.array(
+        [[np.linalg.norm(h.joints[9] - h.joints[0]) for h in pair] for pair in scenes if pair[1:]]
+    )
+    assert len(palms) >= 8
+    between_hands = palms[:, 0] / palms[:, 1] - 1
+    assert 0 < np.abs(between_hands).max() < 0.03
+    assert np.std(palms[:, 0] / palms.mean()) > 2 * np.std(between_hands)
+
+
 def test_mano_parameters_of_placed_hands_are_the_mesh(placer: Placer) -> None:
     rng = np.random.default_rng(1)
     models = {side: HandModel(load_hand_model(side)) for side in SIDES}

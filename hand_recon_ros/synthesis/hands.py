@@ -13,7 +13,7 @@ from hand_recon_ros.mano.priors import Anatomy, rotations_of
 from hand_recon_ros.rotations import log_so3
 from hand_recon_ros.synthesis.legality import SelfContact, drawn_back, is_legal
 from hand_recon_ros.synthesis.poses import POSE_KINDS, draw_pose, opened
-from hand_recon_ros.synthesis.shapes import draw_betas
+from hand_recon_ros.synthesis.shapes import betas_of_other_hand, draw_betas
 from hand_recon_ros.types import Array
 
 _STEPS = 14
@@ -69,10 +69,15 @@ class HandSource:
         self._kinds = list(shares)
         self._shares = np.array(list(shares.values())) / sum(shares.values())
 
-    def draw(self, rng: np.random.Generator, kinds: tuple[str, ...] = ()) -> LegalHand:
-        """One hand; of one of ``kinds`` where given."""
+    def draw(
+        self,
+        rng: np.random.Generator,
+        kinds: tuple[str, ...] = (),
+        other: LegalHand | None = None,
+    ) -> LegalHand:
+        """One hand; of one of ``kinds`` where given, of the person of ``other`` where given."""
         kind = str(rng.choice(kinds or self._kinds, p=None if kinds else self._shares))
-        betas = draw_betas(rng)
+        betas = draw_betas(rng) if other is None else betas_of_other_hand(other.betas, rng)
         for _ in range(_ATTEMPTS):
             hand = self._resolved(kind, draw_pose(kind, rng, self._recorded), betas)
             if hand is not None:

@@ -1,4 +1,7 @@
-"""Puts hands into a scene: one alone, two apart, two that touch or overlap."""
+"""Puts hands into a scene: one alone, two apart, two that touch or overlap.
+
+Two hands are one person's: that their sizes agree is what tells how far each is (001 L_mano).
+"""
 
 from __future__ import annotations
 
@@ -133,7 +136,7 @@ class Placer:
         for _ in range(_ATTEMPTS):
             turn = exp_so3(rng.normal(0, 0.6, 3)) @ exp_so3([rng.uniform(-np.pi, np.pi), 0, 0])
             mirrored = turn @ np.diag([-1.0, -1.0, 1.0])  # fingers point along -x, as the right's
-            second = self._placed("left", mirrored, np.zeros(3), rng)
+            second = self._placed("left", mirrored, np.zeros(3), rng, first)
             direction = rng.normal(0, (0.3, 1.0, 1.0))
             direction /= np.linalg.norm(direction)
             gap = rng.uniform(0.02, 0.16)
@@ -161,7 +164,7 @@ class Placer:
         at = int(rng.choice(_CONTACTS))
         to = int(rng.choice(_CONTACTS))
         turn = exp_so3(rng.normal(0, 0.7, 3)) @ exp_so3([rng.uniform(-np.pi, np.pi), 0, 0])
-        second = self._placed("left", turn @ np.diag([-1.0, -1.0, 1.0]), np.zeros(3), rng)
+        second = self._placed("left", turn @ np.diag([-1.0, -1.0, 1.0]), np.zeros(3), rng, first)
         away = rng.normal(0, (0.4, 1.0, 0.8))
         away /= np.linalg.norm(away)
         gap = 0.008 + (rng.uniform(0, 0.05) if rng.random() < 0.3 else 0.0)
@@ -193,11 +196,17 @@ class Placer:
         return max(float(depth[deepest]), 0.0), normals[nearest[deepest]].astype(np.float64)
 
     def _placed(
-        self, side: Side, rotation: Array, position: Array, rng: np.random.Generator
+        self,
+        side: Side,
+        rotation: Array,
+        position: Array,
+        rng: np.random.Generator,
+        other: PlacedHand | None = None,
     ) -> PlacedHand:
         flexion = float(np.clip(rng.normal(-0.08, 0.28), -1.0, 1.0))
         deviation = float(np.clip(rng.normal(0, 0.14), -0.4, 0.35))
-        return place(self._source.draw(rng), side, rotation, position, (flexion, deviation))
+        hand = self._source.draw(rng, other=other.hand if other is not None else None)
+        return place(hand, side, rotation, position, (flexion, deviation))
 
     def _shuffled(
         self, first: PlacedHand, second: PlacedHand, rng: np.random.Generator
