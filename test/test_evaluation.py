@@ -37,6 +37,16 @@ def test_the_truth_itself_has_no_error() -> None:
     assert summary["tracks"] == 2
 
 
+def test_a_hand_metres_away_leads_the_mean_but_not_the_median() -> None:
+    offs = (0.01, 1.0, 0.01)
+    hands = [
+        (found_hand("left", LEFT), found_hand("right", np.add(RIGHT, (0, 0, o)))) for o in offs
+    ]
+    summary = evaluate([pair(i, BOTH, found) for i, found in enumerate(hands)], "").summary
+    assert summary["mrrpe_mm"] == pytest.approx(340)
+    assert summary["mrrpe_median_mm"] == pytest.approx(10)
+
+
 def test_position_numbers_by_hand() -> None:
     off = np.add(RIGHT, (0.03, 0.0, 0.04))  # 50 mm in camera space
     off[8] += (0.0, 0.021, 0.0)  # and the index finger's tip 21 mm

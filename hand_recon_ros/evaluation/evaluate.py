@@ -186,6 +186,10 @@ class Evaluator:
         values = self._tally.means.values() | self._run.summary() | self._joint_summary()
         if self._recording and "found_pct" in values:
             values |= self._motion_summary()
+        frames = self._tally.frames()
+        ways = [frame.values["mrrpe_mm"] for frame in frames if "mrrpe_mm" in frame.values]
+        if ways:
+            values["mrrpe_median_mm"] = float(np.median(ways))
         summary = {name: value for name, value in values.items() if np.isfinite(value)}
         metrics = shown(summary)
         joints = self._joints[""].means()
@@ -195,7 +199,7 @@ class Evaluator:
             metrics=metrics,
             curves=self._curves(),
             per_joint_mm=tuple((_MM * joints).tolist()) if np.isfinite(joints).any() else None,
-            frames=self._tally.frames(),
+            frames=frames,
             latencies_ms=self._run.latencies_ms,
             notes=tuple(self._notes()),
         )

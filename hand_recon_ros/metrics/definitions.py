@@ -48,6 +48,11 @@ _POSITION = (
         "labelled and found.",
     ),
     Metric(
+        "mrrpe_median_mm", "MRRPE, median", "mm", "lower", _OWN,
+        "Median over frames of the same error: a hand that is taken for another one is metres "
+        "off, and leads the mean.",
+    ),
+    Metric(
         "mpjpe_single_mm", "MPJPE, one hand in view", "mm", "lower", _INTERHAND,
         "MPJPE over frames with one labelled hand (single-hand sequences).",
     ),
