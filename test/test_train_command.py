@@ -117,6 +117,7 @@ def test_a_detector_goes_on_with_a_folder_of_weights(folder: Path) -> None:
     assert [line["seen"] for line in log(folder, "detector")] == [8, 8]  # a step and an exam
     gone = "start_from=nowhere"
     assert train("detector", folder, "samples=12", gone) == 0  # the checkpoint takes its place
+    assert log(folder, "detector")[-1]["seen"] == 12
     shutil.rmtree(folder / "detector")
     assert train("detector", folder, "samples=8", gone) == cli.BAD_USE
 
@@ -220,7 +221,10 @@ def test_the_table_of_losses_tells_its_precision(
 
 
 @pytest.mark.usefixtures("few_hands")
-def test_losses_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_are_compared(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "photographs_file", None)  # the table is made of rendered hands
     assert train("losses", folder, "samples=1") == 0
     out = capsys.readouterr().out
     assert "| cos-2 |" in out

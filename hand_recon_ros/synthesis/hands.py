@@ -82,10 +82,11 @@ class HandSource:
             hand = self._resolved(kind, draw_pose(kind, rng, self._recorded), betas)
             if hand is not None:
                 return hand
-        relaxed = self._resolved("relaxed", draw_pose("relaxed", rng), np.zeros(10))
-        if relaxed is None:
-            raise RuntimeError("the relaxed hand enters itself: the hand model is damaged")
-        return relaxed
+        for shape in (betas, np.zeros(10)):
+            relaxed = self._resolved("relaxed", draw_pose("relaxed", rng), shape)
+            if relaxed is not None:
+                return relaxed
+        raise RuntimeError("the relaxed hand enters itself: the hand model is damaged")
 
     def posed(self, kind: str, angles: Array, betas: Array) -> LegalHand:
         """Pose the hand as told, without a test."""
