@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,64 +12,20 @@ from drawn_hands import (
     DotReader,
     Drawn,
     DrawnBoxes,
-    Merged,
-    RigidRegressor,
     frame,
 )
 from drawn_hands import RIGHT as SHAPE
+from drawn_scenes import Stand, check
 
-from hand_recon_ros.config import Config, DetectorConfig
-from hand_recon_ros.detection.learned import LearnedHands
-from hand_recon_ros.detection.ssd_rpn import box_round
+from hand_recon_ros.config import Config
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.stages import Detector, KeypointEstimator, Regressor
-from hand_recon_ros.types import Detection, Keypoints
+from hand_recon_ros.types import Detection
 
 LEFT = Drawn("left", at=(-0.15, 0.06, 0.6))
 RIGHT = Drawn("right", at=(0.15, 0.06, 0.6))
-PIXEL = 1.0
-"""Dots are read to a window pixel or so."""
-
-
-class Stand:
-    """A learned front end over scenes, with its stand-ins at hand."""
-
-    def __init__(
-        self,
-        scenes: Sequence[Sequence[Drawn]],
-        *,
-        static: bool = False,
-        boxes: DrawnBoxes | None = None,
-        reader: DotReader | None = None,
-        **options: object,
-    ) -> None:
-        self.scenes = list(scenes)
-        self.boxes = boxes or DrawnBoxes({})
-        self.boxes.scenes = dict(enumerate(self.scenes))
-        self.reader = reader or DotReader()
-        self.regressor = RigidRegressor()
-        config = replace(DetectorConfig(), **options)
-        self.stage = LearnedHands(self.boxes, self.reader, self.regressor, config, static=static)
-
-    def see(self, index: int) -> list[Keypoints]:
-        seen = frame(self.scenes[index], index)
-        found = self.stage.estimate(seen, self.stage.detect(seen, ()))
-        return sorted(self.stage.regress(seen, found), key=lambda k: k.points_px[0, 0])
-
-    def run(self) -> list[list[Keypoints]]:
-        return [self.see(index) for index in range(len(self.scenes))]
-
-
-def check(found: Keypoints, truth: Drawn, tolerance_m: float = 0.012) -> None:
-    assert found.side == truth.side
-    error = np.linalg.norm(found.points_px - truth.points_px, axis=1)
-    assert error.max() < 3 * PIXEL, error
-    assert found.relative_m is not None
-    assert (found.relative_m[0] == 0).all()
-    off = np.linalg.norm(found.relative_m - truth.relative_m, axis=1)
-    assert off.max() < tolerance_m, off
 
 
 def moving(hand: Drawn, frames: int, step: tuple[float, float, float]) -> list[list[Drawn]]:
@@ -137,71 +92,6 @@ def test_a_wrong_direction_of_the_detector_is_mended(degrees: float) -> None:
     stand = Stand([[hand]], static=True, max_hands=1, boxes=boxes)
     check(stand.see(0)[0], hand)
     assert stand.reader.windows == [1, 3, 2]
-
-
-BESIDE = (Drawn("left", at=(-0.07, 0.06, 0.6)), Drawn("right", at=(0.07, 0.06, 0.6)))
-BOTH = tuple(box_round(np.concatenate([hand.points_px for hand in BESIDE])))
-
-
-def test_the_other_hand_of_a_pair_that_the_detector_saw_as_one_is_found() -> None:
-    stand = Stand([BESIDE], static=True, boxes=Merged(BOTH))
-    for found, hand in zip(stand.see(0), BESIDE, strict=True):
-        check(found, hand)
-    assert stand.regressor.groups == [2], "both go through the regressor together"
-
-
-@pytest.mark.parametrize(("presence", "count"), [(5.5, 1), (6.5, 2)])
-def test_the_other_hand_of_a_pair_needs_a_surer_look(presence: float, count: int) -> None:
-    reader = DotReader(presence=presence)
-    assert len(Stand([BESIDE], static=True, boxes=Merged(BOTH), reader=reader).see(0)) == count
-
-
-def test_no_other_hand_is_looked_for_where_one_is_wanted() -> None:
-    stand = Stand([BESIDE], static=True, boxes=Merged(BOTH), max_hands=1)
-    assert len(stand.see(0)) == 1
-    assert stand.reader.windows == [2, 2]
-
-
-def test_no_other_hand_is_looked_for_beside_a_pair() -> None:
-    stand = Stand([BESIDE], static=True, max_hands=3)
-    assert {k.side for k in stand.see(0)} == {"left", "right"}
-    assert stand.reader.windows == [2, 2, 2, 2]
-
-
-def test_a_hand_alone_stays_alone() -> None:
-    """Seen as the other side too, it is still one hand."""
-    hand = Drawn(at=(0, 0.06, 0.6))
-    stand = Stand([[hand]] * 12, reader=DotReader(blind_sides=True), search_interval=2)
-    assert [len(found) for found in stand.run()] == [1] * 12
-
-
-def test_a_hand_without_a_box_of_its_own_joins_a_followed_one() -> None:
-    """Once it is beside it, the detector's box is taken for the followed hand's."""
-    left, right = BESIDE
-    late, frames = 10, 20
-    scenes = [[right]] * late + [[left, right]] * frames
-    reader = DotReader(reach=50.0)
-    stand = Stand(scenes, boxes=Merged(BOTH), reader=reader, search_interval=2)
-    spent, counts = [], []
-    for index in range(late + frames):
-        before = sum(reader.windows)
-        found = stand.see(index)
-        spent.append(sum(reader.windows) - before)
-        counts.append(len(found))
-        check(found[-1], right)
-    assert counts == [1] * counts.count(1) + [2] * counts.count(2), "nobody is lost"
-    assert late <= counts.count(1) < late + 8, "each direction has its turn"
-    check(found[0], left)
-    assert max(spent[1:]) <= 5, "a search must not make a frame late"
-
-
-def test_a_stream_is_searched_for_a_partner_in_one_direction_at_a_time() -> None:
-    stand = Stand([[RIGHT]] * 20, search_interval=4)
-    asked: list[tuple[object, int]] = []
-    stand.stage._looker.partner = lambda *args: asked.append(args[2:])  # type: ignore[method-assign]
-    stand.run()
-    assert len(asked) >= 8
-    assert asked == [(None, turn) for turn in range(len(asked))]
 
 
 @pytest.mark.parametrize(

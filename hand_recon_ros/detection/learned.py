@@ -15,6 +15,7 @@ import numpy as np
 from hand_recon_ros.acr.pairs import HandEstimate, PairRegressor
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box
+from hand_recon_ros.detection.evidence import new_hand_belief
 from hand_recon_ros.detection.followed import FollowedHand
 from hand_recon_ros.detection.looking import Look, WindowLooker
 from hand_recon_ros.detection.refused import RefusedPlaces
@@ -28,11 +29,6 @@ from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
 """Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
-_BOX_WEIGHT: Final = 2.0
-_DOUBT: Final = 1.8
-"""How much more the detector's log odds count than those of the key point network, and the log odds
-against a new hand before anything was seen of it: most boxes that are looked at show none. Measured
-on photographs, backgrounds and rendered hands."""
 _STATIC_LOOKS: Final = 2
 """Boxes to look at for each wanted hand where no later search can try the next ones: 3 of 100
 rendered hands more, and no more ghosts."""
@@ -146,9 +142,17 @@ class LearnedHands:
         for detection in new[:looks]:
             # In a stream, a hand of less presence than the bar would be lost in the next frame.
             look = self._looker.find(
-                frame, detection, turned=id(detection) not in again, doubtful=self._static
+                frame,
+                detection,
+                [s.look for s in seen],
+                turned=id(detection) not in again,
+                doubtful=self._static,
             )
-            if look is not None and _belief(detection, look) >= self._config.min_score:
+            if (
+                look is not None
+                and new_hand_belief(detection.score, look.reading.presence)
+                >= self._config.min_score
+            ):
                 seen.append(self._begin(look, frame, detection))
             elif not self._static:
                 self._refused.add(detection.box_px, frame.stamp)
@@ -187,6 +191,10 @@ class LearnedHands:
     def close(self) -> None:
         """Free the models."""
         self._boxes.close()
+
+    def _believed(self, detection: Detection, look: Look) -> bool:
+        belief = new_hand_belief(detection.score, look.reading.presence)
+        return belief >= self._config.min_score
 
     def _partners(self, frame: Frame) -> list[_Seen]:
         """The other hands beside those that are alone, if they are clearly there.
@@ -259,17 +267,6 @@ def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Arr
     """Trust points outside the image less."""
     outside = ((points_px < 0) | (points_px > (width - 1, height - 1))).any(axis=1)
     return np.where(outside, OUTSIDE * confidence, confidence)
-
-
-def _belief(detection: Detection, look: Look) -> float:
-    """Probability of a new hand, by what the detector and the key point network say together.
-
-    They err on different things: of photographs never trained on, with a ghost in one of twenty
-    backgrounds, presence alone finds 64 % of the hands, both together 88 %.
-    """
-    score = float(np.clip(detection.score, 1e-3, 1 - 1e-3))
-    evidence = _BOX_WEIGHT * np.log(score / (1 - score)) + look.reading.presence - _DOUBT
-    return float(1.0 / (1.0 + np.exp(-np.clip(evidence, -50.0, 50.0))))
 
 
 def _overlap(a: Array, b: Array) -> float:

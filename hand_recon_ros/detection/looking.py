@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from hand_recon_ros.detection.evidence import partner_evidence
 from hand_recon_ros.detection.followed import FollowedHand
 from hand_recon_ros.detection.ssd_rpn import BOX_MARGIN
 from hand_recon_ros.keypoints.crops import FRAMING, HandCrop, crop_at, crop_round
@@ -26,13 +27,20 @@ _UPRIGHT: Final = (0.0, -1.0)
 _TURNS: Final = (1j, -1j, -1.0)
 """What a direction may be off, as factors of complex numbers: quarter turns and half a turn."""
 _ALL_TURNS: Final = (1.0, *_TURNS)
-_PARTNER: Final = 6.0
-"""Presence (logit) of the other hand of a pair that no box told of. Of 393 rendered hands it finds
-12 more, and no ghost; with less, ghosts come in."""
+_OTHER_SIDE: Final = 1.5
+"""Presence (logit) that a new hand of the side that is not yet found has ahead of one of the side
+that is: two hands in a picture are mostly one person's."""
+_PARTNER: Final = 0.75
+_PARTNER_IN_STREAM: Final = 2.5
+"""Least evidence (log odds) of the other hand of a pair that no box told of: in a single picture,
+and in a stream, which is searched again and again."""
+_PARTNER_TRACE: Final = -5.0
+"""Presence (logit) at the first look below which there is no second look for the other hand."""
+_PARTNER_APART: Final = 0.1
+"""Distance from the found hand, in hand sizes, up to which a look for the other hand shows that
+very hand, taken for the other side."""
 _SAME_PLACE: Final = 0.2
-_PARTNER_APART: Final = 0.3
-"""Least distances from the found hand, in hand sizes, of what is worth a second look for the other
-hand, and of that one itself: what is nearer is mostly the found hand, taken for the other side."""
+"""Distance, in hand sizes, up to which a look shows a hand that is found already."""
 _ROOM: Final = 1.3
 """Side of a window that has room for the other hand, over that for one."""
 _MISPLACED: Final = 0.2
@@ -78,7 +86,13 @@ class WindowLooker:
         self._min_score = min_score
 
     def find(
-        self, frame: Frame, detection: Detection, *, turned: bool = True, doubtful: bool = False
+        self,
+        frame: Frame,
+        detection: Detection,
+        taken: Sequence[Look] = (),
+        *,
+        turned: bool = True,
+        doubtful: bool = False,
     ) -> Look | None:
         """Look at a new hand: first through its box, then through a window round its key points.
 
@@ -90,6 +104,8 @@ class WindowLooker:
         Args:
             frame: to look at.
             detection: where.
+            taken: hands of this frame that are found already. A box on hands that touch shows both:
+                the one that is taken is not found again, unless it is seen better here.
             turned: False = turned windows are not tried.
             doubtful: True = a presence below the bar is told, too; the caller is to judge it.
         """
@@ -98,15 +114,17 @@ class WindowLooker:
         sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
         sides = (detection.side,) if sure else SIDES
         looks: list[Look] = []
+        best = None
         for turns in ((1.0,), _TURNS) if turned else ((1.0,),):
-            looks += self._read(frame, _box_windows(frame, detection, turns, sides))
-            best = max(looks, key=lambda look: look.reading.presence)
-            if best.score >= _SURE:
+            read = self._read(frame, _box_windows(frame, detection, turns, sides))
+            looks += [look for look in read if not _known(look, taken)]
+            best = max(looks, key=lambda look: _worth(look, taken), default=None)
+            if best is not None and best.score >= _SURE:
                 break
-        if not _plausible(best.points_px, frame):
+        if best is None or not _plausible(best.points_px, frame):
             return None
         looks = self._read(frame, [(s, _window(frame, best.points_px, s)) for s in SIDES])
-        looks.sort(key=lambda look: -look.reading.presence)
+        looks.sort(key=lambda look: -_worth(look, taken))
         look = _led(looks[0], looks[1])
         holds = _plausible(look.points_px, frame) if doubtful else self._holds(look, frame)
         return look if holds else None
@@ -122,36 +140,36 @@ class WindowLooker:
         Args:
             frame: to look at.
             found: the hand that was found.
-            detection: its box, which may hold both: it is searched in all four directions. None =
-                the surroundings of the found hand are searched in one of them.
+            detection: its box, which may hold both: it and the surroundings of the found hand are
+                searched in all four directions. None = only the surroundings, in one of them.
             turn: number of that direction, which is to change from search to search.
 
         Returns:
-            The other hand, where the key point network leaves no doubt.
+            The other hand, where little doubt is left (see ``partner_evidence``).
         """
         side = other_side(found.side)
-        if detection is None:
-            way = _ALL_TURNS[turn % len(_ALL_TURNS)]
-            windows = [(side, _window(frame, found.points_px, side, room=_ROOM, turn=way))]
-        else:
-            windows = _box_windows(frame, detection, _ALL_TURNS, (side,))
-        places = [
-            look.points_px
-            for look in self._read(frame, windows)
-            if self._holds(look, frame) and _apart(look, found) > _SAME_PLACE
+        ways = _ALL_TURNS if detection else (_ALL_TURNS[turn % len(_ALL_TURNS)],)
+        windows = [
+            (side, _window(frame, found.points_px, side, room=_ROOM, turn=way)) for way in ways
         ]
-        both = (side, found.side)
-        looks = self._read(frame, [(s, _window(frame, p, s)) for p in places for s in both])
-        others = [_led(own, wrong) for own, wrong in zip(looks[::2], looks[1::2], strict=True)]
-        sure = [
+        if detection is not None:
+            windows += _box_windows(frame, detection, ways, (side,))
+        first = [
             look
-            for look in others
-            if look.lead > 0
-            and look.reading.presence > _PARTNER
-            and self._holds(look, frame)
+            for look in self._read(frame, windows)
+            if look.reading.presence > _PARTNER_TRACE
+            and _plausible(look.points_px, frame)
             and _apart(look, found) > _PARTNER_APART
         ]
-        return max(sure, key=lambda look: look.reading.presence, default=None)
+        second = self._read(frame, [(side, _window(frame, a.points_px, side)) for a in first])
+        told = [_evidence(a, b, found) for a, b in zip(first, second, strict=True)]
+        if not told or max(told) < (_PARTNER if detection else _PARTNER_IN_STREAM):
+            return None
+        best = second[int(np.argmax(told))]
+        if not _plausible(best.points_px, frame):
+            return None
+        wrong = self._read(frame, [(found.side, _window(frame, best.points_px, found.side))])[0]
+        return _led(best, wrong)
 
     def follow(self, frame: Frame, hands: Sequence[FollowedHand]) -> list[Look | None]:
         """Look where followed hands should be, all together; None for those that are lost.
@@ -215,6 +233,26 @@ def _box_windows(
 
 def _apart(a: Look, b: Look) -> float:
     return distance(a.points_px, b.points_px)
+
+
+def _known(look: Look, taken: Sequence[Look]) -> bool:
+    """Whether a hand is taken already, as what it is seen here or better."""
+    return any(
+        _apart(look, hand) < _SAME_PLACE and look.reading.presence <= hand.reading.presence
+        for hand in taken
+    )
+
+
+def _worth(look: Look, taken: Sequence[Look]) -> float:
+    """Presence, and what speaks for the side."""
+    new_side = bool(taken) and all(look.side != hand.side for hand in taken)
+    return look.reading.presence + _OTHER_SIDE * new_side
+
+
+def _evidence(first: Look, second: Look, found: Look) -> float:
+    presences = (first.reading.presence, second.reading.presence)
+    peaks = second.reading.peaks
+    return partner_evidence(presences, peaks, second.points_px, found.points_px)
 
 
 def _window(

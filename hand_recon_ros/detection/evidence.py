@@ -1,0 +1,64 @@
+"""How sure it is that a window shows a hand that was not known yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from hand_recon_ros.temporal.association import hand_size
+from hand_recon_ros.types import Array
+
+_BOX_WEIGHT: Final = 2.0
+_DOUBT: Final = 1.8
+"""How much more the detector's log odds count than those of the key point network, and the log odds
+against a new hand before anything was seen of it: most boxes that are looked at show none. Measured
+on photographs, backgrounds and rendered hands."""
+_FIRST: Final = 0.23
+_SECOND: Final = 0.57
+_PEAKS: Final = 7.3
+_BESIDE: Final = 31.4
+_BIAS: Final = -11.6
+"""Logistic regression over 9974 windows beside the one hand that was found in 900 rendered scenes
+and 1050 photographs; 150 of them show the other hand."""
+_PRESENCES: Final = (-6.0, 8.0)
+_FAR: Final = 0.2
+"""Limits beyond which a presence, and a place, tell no more."""
+
+
+def new_hand_belief(score: float, presence: float) -> float:
+    """Probability of a new hand, by what the detector and the key point network say together.
+
+    They err on different things: of photographs never trained on, with a ghost in one of twenty
+    backgrounds, presence alone finds 64 % of the hands, both together 88 %.
+
+    Args:
+        score: of the detector, 0..1.
+        presence: logit of the key point network.
+    """
+    sure = float(np.clip(score, 1e-3, 1 - 1e-3))
+    evidence = _BOX_WEIGHT * np.log(sure / (1 - sure)) + presence - _DOUBT
+    return float(1.0 / (1.0 + np.exp(-np.clip(evidence, -50.0, 50.0))))
+
+
+def partner_evidence(
+    presences: tuple[float, float], peaks: Array, points_px: Array, found_px: Array
+) -> float:
+    """Log odds that a window beside a found hand shows the other hand of the pair.
+
+    Of hands that touch, the detector often sees one. The key point network has learned to doubt
+    windows that hold parts of two hands, so its presence alone tells a second hand from a wrong
+    reading of the first no better than a coin. Where the points lie does: a wrong reading lies on
+    the found hand, of the other hand parts lie beside it.
+
+    Args:
+        presences: logits of the first look, and of the second, which was cut round its points.
+        peaks: (21,) heights of the belief maps at the second look.
+        points_px: (21, 2) key points of the second look, raw image px.
+        found_px: (21, 2) those of the found hand.
+    """
+    first, second = np.clip(presences, *_PRESENCES)
+    to_found = np.linalg.norm(points_px[:, None] - found_px[None], axis=2).min(axis=1)
+    beside = min(float(to_found.mean()) / hand_size(points_px), _FAR)
+    seen = _FIRST * first + _SECOND * second + _PEAKS * float(np.mean(peaks))
+    return float(seen + _BESIDE * beside + _BIAS)
