@@ -15,7 +15,7 @@ import numpy as np
 from hand_recon_ros.acr.pairs import HandEstimate, PairRegressor
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.detection.common import SearchSchedule, check_image, hand_box
-from hand_recon_ros.detection.evidence import new_hand_belief
+from hand_recon_ros.detection.evidence import new_hand_belief, unlikely_small
 from hand_recon_ros.detection.followed import FollowedHand
 from hand_recon_ros.detection.looking import Look, WindowLooker
 from hand_recon_ros.detection.refused import RefusedPlaces
@@ -24,7 +24,7 @@ from hand_recon_ros.keypoints.confidence import OUTSIDE
 from hand_recon_ros.keypoints.crops import HandCrop
 from hand_recon_ros.keypoints.windows import WindowReader
 from hand_recon_ros.stages import Detector
-from hand_recon_ros.temporal.association import distance, hand_size, without_duplicates
+from hand_recon_ros.temporal.association import grouped, hand_size, without_duplicates
 from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
@@ -156,7 +156,7 @@ class LearnedHands:
                 seen.append(self._begin(look, frame, detection))
             elif not self._static:
                 self._refused.add(detection.box_px, frame.stamp)
-        self._seen = self._distinct(seen)
+        self._seen = self._of_like_sizes(self._distinct(seen), frame)
         if self._searched and len(self._seen) < self._config.max_hands:
             self._seen = self._distinct([*self._seen, *self._partners(frame)])
         self._searches.plan(len(self._seen), searched=self._searched)
@@ -195,6 +195,17 @@ class LearnedHands:
     def _believed(self, detection: Detection, look: Look) -> bool:
         belief = new_hand_belief(detection.score, look.reading.presence)
         return belief >= self._config.min_score
+
+    def _of_like_sizes(self, seen: list[_Seen], frame: Frame) -> list[_Seen]:
+        """Without new hands that are far too small beside another: they are parts of it, mostly."""
+        sizes = [hand_size(s.look.points_px) for s in seen]
+        kept = []
+        for s, size in zip(seen, sizes, strict=True):
+            if s.hand.age > 0 or not unlikely_small(size, max(sizes), s.look.reading.presence):
+                kept.append(s)
+            elif s.detection is not None and not self._static:
+                self._refused.add(s.detection.box_px, frame.stamp)
+        return kept
 
     def _partners(self, frame: Frame) -> list[_Seen]:
         """The other hands beside those that are alone, if they are clearly there.
@@ -278,21 +289,4 @@ def _overlap(a: Array, b: Array) -> float:
 
 
 def _pairs(hands: Sequence[_Seen]) -> list[list[_Seen]]:
-    """Each left hand with the nearest right one that is still alone; the others by themselves."""
-    left = [s for s in hands if s.keypoints.side == "left"]
-    right = [s for s in hands if s.keypoints.side == "right"]
-    apart = sorted(
-        (
-            (distance(a.keypoints.points_px, b.keypoints.points_px), a, b)
-            for a in left
-            for b in right
-        ),
-        key=lambda item: item[0],
-    )
-    pairs: list[list[_Seen]] = []
-    taken: set[int] = set()
-    for _, a, b in apart:
-        if not {id(a), id(b)} & taken:
-            pairs.append([a, b])
-            taken |= {id(a), id(b)}
-    return pairs + [[s] for s in hands if id(s) not in taken]
+    return [[hands[i] for i in group] for group in grouped([s.keypoints for s in hands])]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hand_recon_ros.skeleton import Side
+from hand_recon_ros.skeleton import SIDES, Side
 from hand_recon_ros.types import Array, Keypoints
 
 DUPLICATE = 0.15
@@ -61,3 +61,23 @@ def without_duplicates(keypoints: Sequence[Keypoints], costs: Array) -> list[int
         if not any(same_hand(keypoints[i], keypoints[k]) for k in kept):
             kept.append(i)
     return sorted(kept)
+
+
+def grouped(keypoints: Sequence[Keypoints]) -> list[list[int]]:
+    """Indices of hands that make a pair, left one first; those of the others by themselves.
+
+    Each left hand is with the nearest right one that is still alone.
+    """
+    of = {side: [i for i, k in enumerate(keypoints) if k.side == side] for side in SIDES}
+    apart = sorted(
+        (distance(keypoints[i].points_px, keypoints[j].points_px), i, j)
+        for i in of["left"]
+        for j in of["right"]
+    )
+    pairs: list[list[int]] = []
+    taken: set[int] = set()
+    for _, i, j in apart:
+        if not {i, j} & taken:
+            pairs.append([i, j])
+            taken |= {i, j}
+    return pairs + [[i] for i in range(len(keypoints)) if i not in taken]
