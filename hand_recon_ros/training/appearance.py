@@ -35,6 +35,10 @@ _QUANTA: Final = np.array(
     ]
 )
 """Steps of luminance at quality 50: ITU-T T.81, table K.1."""
+GREY_NOISE: Final = 0.5
+"""Share of the noise that is of luminance only: cameras' own filters leave that, and grey ones have
+no other."""
+_LEAST_LIGHT: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Strength:
         noise_share: with sensor noise.
         block_share: with the blocks of JPEG.
         tone: factor on the spread of exposure, colours and curves.
+        dim_share: in little light.
     """
 
     grey_share: float = 0.12
@@ -56,9 +61,10 @@ class Strength:
     noise_share: float = 0.8
     block_share: float = 0.25
     tone: float = 1.0
+    dim_share: float = 0.15
 
 
-NONE: Final = Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NONE: Final = Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Leaves pictures as they are."""
 
 
@@ -90,6 +96,10 @@ class Appearance:
         self._soften(image, rng)
         gamma = np.exp(rng.normal(0, 0.2, n) * s.tone)
         image.clamp_(min=1e-4).pow_(self._tensor(gamma).view(n, 1, 1, 1))
+        dim = some(s.dim_share, n, rng)
+        if len(dim):  # before the noise, which does not get less with the light
+            light = np.exp(rng.uniform(np.log(_LEAST_LIGHT), np.log(0.7), len(dim)))
+            image[self._index(dim)] *= self._tensor(light).view(-1, 1, 1, 1)
         self._add_noise(image, rng)
         matrix, lift = self._colours(n, rng)
         mixed = torch.baddbmm(
@@ -124,7 +134,7 @@ class Appearance:
         noisy = rng.random(n) < self.strength.noise_share
         if not noisy.any():
             return
-        sigma = np.where(noisy, np.minimum(rng.gamma(1.5, 1.4, n), 10.0), 0.0) / 255.0
+        sigma = np.where(noisy, noise_levels(n, rng), 0.0)
         # Windows of the rows that lie behind one another: three channels' worth of them.
         rows = 3 * height
         kinds, free = self._noise.shape[0], _NOISE_ROWS - rows
@@ -133,7 +143,9 @@ class Appearance:
         )
         kind = self._index((rng.random(n) < 0.6).astype(np.int64))
         start = self._index(rng.integers(free, size=n))
-        image.addcmul_(windows[kind, start], self._tensor(sigma).view(n, 1, 1, 1))
+        grey = torch.from_numpy(rng.random(n) < GREY_NOISE).to(self._device)
+        noise = without_colour(windows[kind, start], grey)
+        image.addcmul_(noise, self._tensor(sigma).view(n, 1, 1, 1))
 
     def _colours(
         self, n: int, rng: np.random.Generator
@@ -169,6 +181,16 @@ class Appearance:
 
     def _index(self, values: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(values).to(self._device)
+
+
+def noise_levels(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Standard deviations of sensor noise, of a range of 0..1."""
+    return np.minimum(rng.gamma(1.5, 1.4, n), 10.0) / 255.0
+
+
+def without_colour(noise: Tensor, chosen: Tensor) -> Tensor:
+    """Noise (N, 3, H, W) with that of the first channel in all channels where ``chosen`` (N,)."""
+    return torch.where(chosen.view(-1, 1, 1, 1), noise[:, :1], noise)
 
 
 def some(share: float, n: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -14,10 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE, PADDING, input_size
 from hand_recon_ros.synthesis.backgrounds import Backgrounds
-from hand_recon_ros.training.appearance import Appearance, Strength, some
+from hand_recon_ros.training.appearance import (
+    GREY_NOISE,
+    Appearance,
+    Strength,
+    noise_levels,
+    some,
+    without_colour,
+)
 from hand_recon_ros.training.detector_batch import NOTHING, DetectorBatch, mirrored
 from hand_recon_ros.training.frame_layers import (
     HandRows,
@@ -39,6 +47,8 @@ _LARGEST: Final = (1.0, 1.0, 0.6, 0.45)
 """Largest hand over the long side, by the number of layers with hands."""
 _MISLEADING_SHARE: Final = 0.3
 _COVERED: Final = 128.0
+_SOFT_NOISE: Final = 0.5
+_NO_COLOUR: Final = 1e-3
 
 
 class FrameGrounds:
@@ -208,16 +218,24 @@ class FrameFinish:
         image = batch.image.new_full((count, 3, high, wide), PADDING)
         image[:, :, :height, :width] = batch.image
         image = self._appearance.apply(image, rng)
-        noisy = some(self._noise_share, count, rng)
-        sigma = np.zeros(count, np.float32)
-        sigma[noisy] = np.minimum(rng.gamma(1.5, 1.4, len(noisy)), 10.0) / 255.0
-        noise = (
-            torch.randn_like(image) * torch.from_numpy(sigma).to(self._device)[:, None, None, None]
-        )
-        image = (image + noise).clamp(0, 1)
+        image = (image + self._noise(image, rng)).clamp(0, 1)
         image[:, :, height:] = PADDING
         image[:, :, :, width:] = PADDING
         return replace(batch, image=image)
+
+    def _noise(self, image: Tensor, rng: np.random.Generator) -> Tensor:
+        """Of the sensor: fine or soft, in colour or, always in grey frames, without."""
+        count = len(image)
+        noisy, soft = some(self._noise_share, count, rng), some(_SOFT_NOISE, count, rng)
+        sigma = np.zeros(count)
+        sigma[noisy] = noise_levels(len(noisy), rng)
+        noise = torch.randn_like(image)
+        at = torch.from_numpy(soft).to(self._device)
+        noise[at] = 3.0 * avg_pool2d(noise[at], 3, stride=1, padding=1)
+        grey = (image[:, 0] - image[:, 2]).abs().amax(dim=(1, 2)) < _NO_COLOUR
+        grey |= torch.from_numpy(rng.random(count) < GREY_NOISE).to(self._device)
+        noise = without_colour(noise, grey)
+        return noise * torch.from_numpy(sigma).to(noise)[:, None, None, None]
 
 
 class _Layer:
