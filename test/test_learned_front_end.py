@@ -96,7 +96,7 @@ def test_a_wrong_direction_of_the_detector_is_mended(degrees: float) -> None:
 
 @pytest.mark.parametrize(
     ("score", "presence", "believed"),
-    [(0.9, 1.0, True), (0.5, 3.0, True), (0.15, 6.0, True), (0.15, 2.0, False), (0.5, 1.0, False)],
+    [(0.9, 1.0, True), (0.5, 3.0, True), (0.15, 6.0, True), (0.15, 2.0, False), (0.3, 0.5, False)],
 )
 def test_detector_and_key_points_vouch_for_a_new_hand_together(
     score: float, presence: float, believed: bool
@@ -108,7 +108,7 @@ def test_detector_and_key_points_vouch_for_a_new_hand_together(
 
 def test_a_sure_box_outweighs_low_presence_only_where_the_hand_need_not_be_followed() -> None:
     sure = DrawnBoxes({}, sure=True, score=0.97)
-    doubtful = DotReader(presence=-1.0)
+    doubtful = DotReader(presence=-3.0)
     assert Stand([[RIGHT]], boxes=sure, reader=doubtful, static=True).see(0)
     assert not Stand([[RIGHT]], boxes=sure, reader=doubtful).see(0)
     weak = DrawnBoxes({}, sure=True, score=0.6)

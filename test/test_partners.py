@@ -7,7 +7,7 @@ import pytest
 from drawn_hands import DotReader, Drawn, Merged
 from drawn_scenes import Stand, check
 
-from hand_recon_ros.detection.evidence import partner_evidence
+from hand_recon_ros.detection.evidence import new_hand_belief, partner_evidence
 from hand_recon_ros.detection.ssd_rpn import box_round
 
 LEFT = Drawn("left", at=(-0.15, 0.06, 0.6))
@@ -25,8 +25,9 @@ def test_the_other_hand_of_a_pair_that_the_detector_saw_as_one_is_found() -> Non
 
 @pytest.mark.parametrize(("presence", "count"), [(-1.0, 1), (0.0, 2)])
 def test_the_other_hand_of_a_pair_needs_evidence(presence: float, count: int) -> None:
-    reader = DotReader(presence=presence)
-    assert len(Stand([BESIDE], static=True, boxes=Merged(BOTH), reader=reader).see(0)) == count
+    boxes, reader = Merged(BOTH), DotReader(presence=presence)
+    boxes.score = 0.99
+    assert len(Stand([BESIDE], static=True, boxes=boxes, reader=reader).see(0)) == count
 
 
 @pytest.mark.parametrize(("presence", "count"), [(1.0, 1), (2.0, 2)])
@@ -136,3 +137,16 @@ def test_a_stream_is_searched_for_a_partner_in_one_direction_at_a_time() -> None
     stand.run()
     assert len(asked) >= 8
     assert asked == [(None, turn) for turn in range(len(asked))]
+
+
+def test_belief_in_a_new_hand_grows_with_all_that_speaks_for_it() -> None:
+    low, high = np.full(21, 0.55), np.full(21, 0.87)
+    assert new_hand_belief(0.8, 3.0, low) < new_hand_belief(0.9, 3.0, low)
+    assert new_hand_belief(0.8, 3.0, low) < new_hand_belief(0.8, 4.0, low)
+    assert new_hand_belief(0.8, 3.0, low) < new_hand_belief(0.8, 3.0, high)
+
+
+def test_a_face_is_no_hand() -> None:
+    """Of photographs: scores, presence and peaks of middling ghosts and of weak hands."""
+    assert new_hand_belief(0.55, 2.5, np.full(21, 0.60)) < 0.5
+    assert new_hand_belief(0.27, 4.2, np.full(21, 0.74)) > 0.5

@@ -9,11 +9,13 @@ import numpy as np
 from hand_recon_ros.temporal.association import hand_size
 from hand_recon_ros.types import Array
 
-_BOX_WEIGHT: Final = 2.0
-_DOUBT: Final = 1.8
-"""How much more the detector's log odds count than those of the key point network, and the log odds
-against a new hand before anything was seen of it: most boxes that are looked at show none. Measured
-on photographs, backgrounds and rendered hands."""
+_BOX: Final = 1.0
+_PRESENCE: Final = 0.54
+_HEIGHTS: Final = 7.1
+_DOUBT: Final = -5.95
+"""Logistic regression over 2200 boxes that were looked at in 450 rendered scenes and 700 pictures
+of people, whole ones with faces and clutter. With twice the trust in boxes and no look at peaks, as
+before, as many hands were found, and twice as many ghosts."""
 _FIRST: Final = 0.23
 _SECOND: Final = 0.57
 _PEAKS: Final = 7.3
@@ -43,19 +45,21 @@ def unlikely_small(size: float, other: float, presence: float) -> bool:
     return size < _MUCH_SMALLER * other and presence < _SURELY_THERE
 
 
-def new_hand_belief(score: float, presence: float) -> float:
+def new_hand_belief(score: float, presence: float, peaks: Array) -> float:
     """Probability of a new hand, by what the detector and the key point network say together.
 
-    They err on different things: of photographs never trained on, with a ghost in one of twenty
-    backgrounds, presence alone finds 64 % of the hands, both together 88 %.
+    They err on different things.
 
     Args:
         score: of the detector, 0..1.
         presence: logit of the key point network.
+        peaks: (21,) heights of its belief maps.
     """
     sure = float(np.clip(score, 1e-3, 1 - 1e-3))
-    evidence = _BOX_WEIGHT * np.log(sure / (1 - sure)) + presence - _DOUBT
-    return float(1.0 / (1.0 + np.exp(-np.clip(evidence, -50.0, 50.0))))
+    seen = float(np.clip(presence, *_PRESENCES))
+    evidence = _BOX * np.log(sure / (1 - sure)) + _PRESENCE * seen
+    evidence += _HEIGHTS * float(np.mean(peaks)) + _DOUBT
+    return float(1.0 / (1.0 + np.exp(-evidence)))
 
 
 def partner_evidence(

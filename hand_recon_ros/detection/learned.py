@@ -148,11 +148,7 @@ class LearnedHands:
                 turned=id(detection) not in again,
                 doubtful=self._static,
             )
-            if (
-                look is not None
-                and new_hand_belief(detection.score, look.reading.presence)
-                >= self._config.min_score
-            ):
+            if look is not None and self._believed(detection, look):
                 seen.append(self._begin(look, frame, detection))
             elif not self._static:
                 self._refused.add(detection.box_px, frame.stamp)
@@ -193,7 +189,7 @@ class LearnedHands:
         self._boxes.close()
 
     def _believed(self, detection: Detection, look: Look) -> bool:
-        belief = new_hand_belief(detection.score, look.reading.presence)
+        belief = new_hand_belief(detection.score, look.reading.presence, look.reading.peaks)
         return belief >= self._config.min_score
 
     def _of_like_sizes(self, seen: list[_Seen], frame: Frame) -> list[_Seen]:

@@ -28,7 +28,7 @@ _LABELS: Final = (
 )
 _FURTHER_LABELS: Final = "; of further sources a quarter our own, where they agree with them"
 _LIMITS: Final = (
-    "photographs show few people (about 40, and 200 for digits), hardly any children or old people",
+    "photographs show few people (about 120, and 200 for digits), few children or old people",
     "their labels are MediaPipe's: its errors are learned as well",
     "no gloves, hardly any hands that hold things",
 )
