@@ -154,12 +154,14 @@ class DotReader:
     Attributes:
         blind_sides: says "a hand" whatever side is shown, right after mirroring or not.
         presence: logit that it answers for a hand.
+        peak: height of the belief maps of the dots that it sees.
         reach: how far from the middle it sees each of two hands, window px.
         windows: how many were read in each call.
     """
 
     blind_sides: bool = False
     presence: float = _SURE
+    peak: float = 0.9
     reach: float = 22.0
     windows: list[int] = field(default_factory=list)
 
@@ -179,7 +181,7 @@ class DotReader:
 
     def _hand(self, points: np.ndarray) -> WindowReading:
         seen = np.isfinite(points).all(axis=1)
-        peaks = np.where(seen, 0.9, 0.05)
+        peaks = np.where(seen, self.peak, 0.05)
         if seen.sum() < 15 or not seen[[0, 5, 9, 17]].all():
             points = np.where(seen[:, None], points, 64.0)
             return WindowReading(points, peaks, -_SURE, None, None, None)

@@ -106,6 +106,12 @@ def test_detector_and_key_points_vouch_for_a_new_hand_together(
     assert bool(found) == believed
 
 
+@pytest.mark.parametrize(("peak", "believed"), [(0.6, False), (0.85, True)])
+def test_so_do_the_heights_of_the_belief_maps(peak: float, believed: bool) -> None:
+    boxes, reader = DrawnBoxes({}, sure=True, score=0.5), DotReader(presence=2.5, peak=peak)
+    assert bool(Stand([[RIGHT]], boxes=boxes, reader=reader).see(0)) == believed
+
+
 def test_a_sure_box_outweighs_low_presence_only_where_the_hand_need_not_be_followed() -> None:
     sure = DrawnBoxes({}, sure=True, score=0.97)
     doubtful = DotReader(presence=-3.0)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
-from drawn_hands import DotReader, Drawn, Merged
+from drawn_hands import DotReader, Drawn, Merged, frame
 from drawn_scenes import Stand, check
 
 from hand_recon_ros.detection.evidence import new_hand_belief, partner_evidence
+from hand_recon_ros.detection.looking import Look
 from hand_recon_ros.detection.ssd_rpn import box_round
+from hand_recon_ros.skeleton import other_side
+from hand_recon_ros.types import Detection
 
 LEFT = Drawn("left", at=(-0.15, 0.06, 0.6))
 RIGHT = Drawn("right", at=(0.15, 0.06, 0.6))
@@ -23,22 +29,54 @@ def test_the_other_hand_of_a_pair_that_the_detector_saw_as_one_is_found() -> Non
     assert stand.regressor.groups == [2], "both go through the regressor together"
 
 
-@pytest.mark.parametrize(("presence", "count"), [(-1.0, 1), (0.0, 2)])
+@pytest.mark.parametrize(("presence", "count"), [(-1.0, 1), (1.0, 2)])
 def test_the_other_hand_of_a_pair_needs_evidence(presence: float, count: int) -> None:
     boxes, reader = Merged(BOTH), DotReader(presence=presence)
     boxes.score = 0.99
     assert len(Stand([BESIDE], static=True, boxes=boxes, reader=reader).see(0)) == count
 
 
-@pytest.mark.parametrize(("presence", "count"), [(1.0, 1), (2.0, 2)])
+@pytest.mark.parametrize(("presence", "count"), [(2.0, 1), (3.0, 2)])
 def test_it_needs_more_of_it_in_a_stream(presence: float, count: int) -> None:
     reader = DotReader(presence=presence, reach=50.0)
     stand = Stand([BESIDE] * 12, boxes=Merged(BOTH), reader=reader, search_interval=2)
     assert len(stand.run()[-1]) == count
 
 
+def test_what_would_change_its_side_is_no_partner_in_a_stream() -> None:
+    """There it would come and go: its windows are read better as those of the found hand's side."""
+    stand = Stand([BESIDE], reader=DotReader(reach=50.0))
+    looker, seen = stand.stage._looker, frame(BESIDE)
+    both = Detection("right", 0.9, np.array(BOTH))
+    found = looker.find(seen, both)
+    assert found is not None
+    assert any(looker.partner(seen, found, turn=turn) for turn in range(4))
+    read = looker._read
+
+    def biased(*args: Any) -> list[Look]:
+        gain = {found.side: 20.0, other_side(found.side): 0.0}
+        looks = read(*args)
+        presences = [look.reading.presence + gain[look.side] for look in looks]
+        return [
+            replace(look, reading=replace(look.reading, presence=presence))
+            for look, presence in zip(looks, presences, strict=True)
+        ]
+
+    looker._read = biased  # type: ignore[method-assign]
+    assert not any(looker.partner(seen, found, turn=turn) for turn in range(4))
+    assert looker.partner(seen, found, both) is not None
+
+
+def test_a_second_box_on_a_found_hand_does_not_bar_its_place() -> None:
+    hand = Drawn(at=(0, 0.06, 0.6))
+    box = tuple(box_round(hand.points_px))
+    stand = Stand([[hand]], boxes=Merged(box, box))
+    assert len(stand.see(0)) == 1
+    assert (np.array(box), 0.1) not in stand.stage._refused
+
+
 def test_a_box_on_both_hands_is_not_spent_on_the_one_that_is_found() -> None:
-    stand = Stand([BESIDE], static=True, boxes=Merged(BOTH, BOTH))
+    stand = Stand([BESIDE], boxes=Merged(BOTH, BOTH))
     stand.stage._looker.partner = lambda *_: None  # type: ignore[method-assign]
     for found, hand in zip(stand.see(0), BESIDE, strict=True):
         check(found, hand)
@@ -55,7 +93,7 @@ def test_of_equal_sides_the_one_that_is_not_found_yet_is_more_likely() -> None:
 def test_what_is_far_too_small_beside_a_hand_must_be_sure(
     metres: float, presence: float, count: int, static: bool
 ) -> None:
-    """A fingertip looks like a small hand; that two metres away is a sixth of that at 0.4 m."""
+    """A fingertip looks like a small hand; that two metres away is a fifth of that at 0.4 m."""
     pair = [Drawn("right", at=(0.1, 0.06, metres)), Drawn("left", at=(-0.4, -0.3, 2.0))]
     found = Stand([pair], static=static, reader=DotReader(presence=presence)).see(0)
     assert len(found) == (count if metres < 0.6 else 2)
@@ -76,7 +114,7 @@ def evidence(
 
 def test_points_on_the_found_hand_are_no_evidence_of_another() -> None:
     """However sure the network is of them: it is trained on one hand in the middle of a window."""
-    sure = ((8.0, 8.0), np.full(21, 0.8))
+    sure = ((20.0, 20.0), np.ones(21))
     assert partner_evidence(*sure, SHAPE[::-1], SHAPE) < 0.75 < evidence(8.0, 0.8)
 
 

@@ -24,8 +24,10 @@ _BIAS: Final = -11.6
 """Logistic regression over 9974 windows beside the one hand that was found in 900 rendered scenes
 and 1050 photographs; 150 of them show the other hand."""
 _PRESENCES: Final = (-6.0, 8.0)
+_HIGH: Final = 0.8
 _FAR: Final = 0.2
-"""Limits beyond which a presence, and a place, tell no more."""
+"""Limits beyond which presence, peaks and place tell no more of a hand beside another: the surest
+reading on the found hand's own points is none."""
 
 _MUCH_SMALLER: Final = 0.3
 _SURELY_THERE: Final = 6.0
@@ -81,5 +83,5 @@ def partner_evidence(
     first, second = np.clip(presences, *_PRESENCES)
     to_found = np.linalg.norm(points_px[:, None] - found_px[None], axis=2).min(axis=1)
     beside = min(float(to_found.mean()) / hand_size(points_px), _FAR)
-    seen = _FIRST * first + _SECOND * second + _PEAKS * float(np.mean(peaks))
+    seen = _FIRST * first + _SECOND * second + _PEAKS * min(float(np.mean(peaks)), _HIGH)
     return float(seen + _BESIDE * beside + _BIAS)

@@ -150,9 +150,9 @@ class LearnedHands:
             )
             if look is not None and self._believed(detection, look):
                 seen.append(self._begin(look, frame, detection))
-            elif not self._static:
+            elif not self._static and not any(_on(detection, s) for s in seen):
                 self._refused.add(detection.box_px, frame.stamp)
-        self._seen = self._of_like_sizes(self._distinct(seen), frame)
+        self._seen = self._distinct(self._of_like_sizes(seen, frame))
         if self._searched and len(self._seen) < self._config.max_hands:
             self._seen = self._distinct([*self._seen, *self._partners(frame)])
         self._searches.plan(len(self._seen), searched=self._searched)
@@ -274,6 +274,10 @@ def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Arr
     """Trust points outside the image less."""
     outside = ((points_px < 0) | (points_px > (width - 1, height - 1))).any(axis=1)
     return np.where(outside, OUTSIDE * confidence, confidence)
+
+
+def _on(detection: Detection, seen: _Seen) -> bool:
+    return _overlap(detection.box_px, seen.keypoints.box_px) >= _SAME_BOX
 
 
 def _overlap(a: Array, b: Array) -> float:

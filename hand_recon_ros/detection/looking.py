@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hand_recon_ros.detection.evidence import partner_evidence
+from hand_recon_ros.detection.evidence import partner_evidence, unlikely_small
 from hand_recon_ros.detection.followed import FollowedHand
 from hand_recon_ros.detection.ssd_rpn import BOX_MARGIN
 from hand_recon_ros.keypoints.crops import FRAMING, HandCrop, crop_at, crop_round
@@ -113,18 +113,22 @@ class WindowLooker:
             return None
         sure = getattr(detection.hint, "side_score", 0.5) >= _SURE_SIDE
         sides = (detection.side,) if sure else SIDES
+        # In a stream the frames to come tell the side, and would take back what was guessed here.
+        rivals = taken if doubtful else ()
         looks: list[Look] = []
         best = None
         for turns in ((1.0,), _TURNS) if turned else ((1.0,),):
             read = self._read(frame, _box_windows(frame, detection, turns, sides))
             looks += [look for look in read if not _known(look, taken)]
-            best = max(looks, key=lambda look: _worth(look, taken), default=None)
+            if not looks and not doubtful:
+                return None
+            best = max(looks, key=lambda look: _worth(look, rivals), default=None)
             if best is not None and best.score >= _SURE:
                 break
         if best is None or not _plausible(best.points_px, frame):
             return None
         looks = self._read(frame, [(s, _window(frame, best.points_px, s)) for s in SIDES])
-        looks.sort(key=lambda look: -_worth(look, taken))
+        looks.sort(key=lambda look: -_worth(look, rivals))
         look = _led(looks[0], looks[1])
         holds = _plausible(look.points_px, frame) if doubtful else self._holds(look, frame)
         return look if holds else None
@@ -145,7 +149,7 @@ class WindowLooker:
             turn: number of that direction, which is to change from search to search.
 
         Returns:
-            The other hand, where little doubt is left (see ``partner_evidence``).
+            The other hand, where it is likely (see ``partner_evidence``).
         """
         side = other_side(found.side)
         ways = _ALL_TURNS if detection else (_ALL_TURNS[turn % len(_ALL_TURNS)],)
@@ -162,14 +166,20 @@ class WindowLooker:
             and _apart(look, found) > _PARTNER_APART
         ]
         second = self._read(frame, [(side, _window(frame, a.points_px, side)) for a in first])
-        told = [_evidence(a, b, found) for a, b in zip(first, second, strict=True)]
-        if not told or max(told) < (_PARTNER if detection else _PARTNER_IN_STREAM):
+        told = [
+            (_evidence(a, b, found), n)
+            for n, (a, b) in enumerate(zip(first, second, strict=True))
+            if _plausible(b.points_px, frame) and not _part_of(b, found)
+        ]
+        evidence, best = max(told, default=(-np.inf, 0))
+        if evidence < (_PARTNER if detection else _PARTNER_IN_STREAM):
             return None
-        best = second[int(np.argmax(told))]
-        if not _plausible(best.points_px, frame):
-            return None
-        wrong = self._read(frame, [(found.side, _window(frame, best.points_px, found.side))])[0]
-        return _led(best, wrong)
+        look = second[best]
+        wrong = self._read(frame, [(found.side, _window(frame, look.points_px, found.side))])[0]
+        look = _led(look, wrong)
+        # What cannot be followed, or will change its side, would come and go in a stream.
+        stays = detection is not None or (look.lead > 0 and self._holds(look, frame))
+        return look if stays else None
 
     def follow(self, frame: Frame, hands: Sequence[FollowedHand]) -> list[Look | None]:
         """Look where followed hands should be, all together; None for those that are lost.
@@ -247,6 +257,11 @@ def _worth(look: Look, taken: Sequence[Look]) -> float:
     """Presence, and what speaks for the side."""
     new_side = bool(taken) and all(look.side != hand.side for hand in taken)
     return look.reading.presence + _OTHER_SIDE * new_side
+
+
+def _part_of(look: Look, found: Look) -> bool:
+    sizes = hand_size(look.points_px), hand_size(found.points_px)
+    return unlikely_small(*sizes, look.reading.presence)
 
 
 def _evidence(first: Look, second: Look, found: Look) -> float:

@@ -48,7 +48,9 @@ _LARGEST: Final = (1.0, 1.0, 0.6, 0.45)
 _MISLEADING_SHARE: Final = 0.3
 _COVERED: Final = 128.0
 _SOFT_NOISE: Final = 0.5
+"""Share of the noise whose neighbours are alike, as after a camera's own filter."""
 _NO_COLOUR: Final = 1e-3
+"""Largest difference of the channels of a grey frame."""
 
 
 class FrameGrounds:
