@@ -12,6 +12,8 @@ from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.detection.learned import LearnedHands
 from hand_recon_ros.types import Keypoints
 
+LEFT = Drawn("left", at=(-0.15, 0.06, 0.6))
+RIGHT = Drawn("right", at=(0.15, 0.06, 0.6))
 PIXEL = 1.0
 """Dots are read to a window pixel or so."""
 

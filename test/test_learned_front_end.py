@@ -15,7 +15,7 @@ from drawn_hands import (
     frame,
 )
 from drawn_hands import RIGHT as SHAPE
-from drawn_scenes import Stand, check
+from drawn_scenes import LEFT, RIGHT, Stand, check
 
 from hand_recon_ros.config import Config
 from hand_recon_ros.front_end import FrontEnd
@@ -23,9 +23,6 @@ from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.stages import Detector, KeypointEstimator, Regressor
 from hand_recon_ros.types import Detection
-
-LEFT = Drawn("left", at=(-0.15, 0.06, 0.6))
-RIGHT = Drawn("right", at=(0.15, 0.06, 0.6))
 
 
 def moving(hand: Drawn, frames: int, step: tuple[float, float, float]) -> list[list[Drawn]]:

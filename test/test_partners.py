@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_hands import DotReader, Drawn, Merged, frame
-from drawn_scenes import Stand, check
+from drawn_scenes import LEFT, RIGHT, Stand, check
 
 from hand_recon_ros.detection.evidence import new_hand_belief, partner_evidence
 from hand_recon_ros.detection.looking import Look
@@ -16,8 +16,6 @@ from hand_recon_ros.detection.ssd_rpn import box_round
 from hand_recon_ros.skeleton import other_side
 from hand_recon_ros.types import Detection
 
-LEFT = Drawn("left", at=(-0.15, 0.06, 0.6))
-RIGHT = Drawn("right", at=(0.15, 0.06, 0.6))
 BESIDE = (Drawn("left", at=(-0.07, 0.06, 0.6)), Drawn("right", at=(0.07, 0.06, 0.6)))
 BOTH = tuple(box_round(np.concatenate([hand.points_px for hand in BESIDE])))
 

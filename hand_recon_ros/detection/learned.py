@@ -28,7 +28,7 @@ from hand_recon_ros.temporal.association import grouped, hand_size, without_dupl
 from hand_recon_ros.types import Array, Detection, Frame, Keypoints, PoseGuess
 
 _SAME_BOX: Final = 0.3
-"""Overlap (intersection over the smaller box) beyond which a found box is a followed hand's."""
+"""Overlap (intersection over the smaller box) beyond which a found box is a known hand's."""
 _STATIC_LOOKS: Final = 2
 """Boxes to look at for each wanted hand where no later search can try the next ones: 3 of 100
 rendered hands more, and no more ghosts."""
@@ -116,7 +116,7 @@ class LearnedHands:
             detections += [
                 d
                 for d in found
-                if all(_overlap(d.box_px, box) < _SAME_BOX for box in boxes)
+                if not _on_any(d.box_px, boxes)
                 and (d.score >= bar or (d.box_px, frame.stamp) not in self._refused)
             ]
         return detections
@@ -150,7 +150,9 @@ class LearnedHands:
             )
             if look is not None and self._believed(detection, look):
                 seen.append(self._begin(look, frame, detection))
-            elif not self._static and not any(_on(detection, s) for s in seen):
+            elif not self._static and not _on_any(
+                detection.box_px, [s.keypoints.box_px for s in seen]
+            ):
                 self._refused.add(detection.box_px, frame.stamp)
         self._seen = self._distinct(self._of_like_sizes(seen, frame))
         if self._searched and len(self._seen) < self._config.max_hands:
@@ -276,8 +278,9 @@ def _inside(confidence: Array, points_px: Array, width: int, height: int) -> Arr
     return np.where(outside, OUTSIDE * confidence, confidence)
 
 
-def _on(detection: Detection, seen: _Seen) -> bool:
-    return _overlap(detection.box_px, seen.keypoints.box_px) >= _SAME_BOX
+def _on_any(box: Array, hands: Sequence[Array]) -> bool:
+    """Whether a found box is that of a hand whose box is known."""
+    return any(_overlap(box, hand) >= _SAME_BOX for hand in hands)
 
 
 def _overlap(a: Array, b: Array) -> float:
