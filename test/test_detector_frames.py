@@ -150,7 +150,7 @@ def test_photographs_lie_where_their_labels_say(grounds: FrameGrounds, cut_out: 
     batch = composer.frames(40, 320, 240, np.random.default_rng(2))
     assert batch.image.shape == (40, 3, 256, 320)
     check_labels(batch, 0.97)
-    assert batch.kinds.shape[1] == 4  # mosaics
+    assert batch.kinds.shape[1] == 8  # mosaics of four, with room for pairs
     rows = (batch.kinds != NOTHING).sum(dim=1)
     assert sorted(set(rows.tolist())) == [1, 2, 4]
 
@@ -166,6 +166,35 @@ def test_photographs_with_unlabelled_hands_are_left_out(grounds: FrameGrounds) -
     assert magenta.any()
     assert not cyan.any()
     assert {1, 2} <= set(batch.kinds.unique().tolist())
+
+
+@pytest.mark.usefixtures("_no_mirror")
+def test_photographs_of_pairs_teach_both_hands(grounds: FrameGrounds) -> None:
+    """One of them in full, one that sticks out of the photograph, and many of a hand alone."""
+    photographs = make_photographs(False)
+    labels, pixels = photographs.labels.repeat(5)[:34], []
+    labels["alone"][:2], labels["other"][:2] = False, 2
+    for k in range(len(labels)):
+        picture, labels["points_px"][k] = painted(PHOTO_SIZE, (60, 130), True)
+        labels["left"][k] = True
+        if k < 2:
+            right, labels["other_px"][k] = painted(PHOTO_SIZE, ((130, 130), (185, 130))[k], False)
+            picture = np.maximum(picture, right)
+        picture[picture[..., 3] == 0] = (90, 90, 90, 255)
+        pixels.append(pyramid(picture))
+    packed = torch.from_numpy(np.stack(pixels)).view(torch.int32)[..., 0]
+    composer = PhotoComposer(
+        Photographs(packed, labels, np.zeros(len(labels), bool)), grounds, "cpu", NONE
+    )
+    batch = composer.frames(60, 320, 320, np.random.default_rng(4))
+    check_labels(batch, 0.97)
+    right = (batch.kinds == 2).sum() / len(batch)
+    assert 0.1 < float(right) < 0.4, (
+        "every fifth photograph shows a pair, half of them both in full"
+    )
+    cyan = (batch.image - torch.tensor([0, 1.0, 1])[:, None, None]).abs().amax(1) < 0.1
+    told = ((batch.kinds == 2) | (batch.kinds == IGNORED)).any(dim=1)
+    assert cyan.flatten(1).any(dim=1)[~told].sum() == 0, "no hand is taught to be none"
 
 
 def test_hidden_cut_and_tiny_hands_are_not_learned() -> None:

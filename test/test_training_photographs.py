@@ -110,6 +110,36 @@ def test_packed_photographs_keep_their_labels(folder: Path, packed: Path) -> Non
     assert sheet.shape == (512, 1024, 3)
 
 
+def test_the_other_hand_of_a_pair_is_packed_where_it_is_labelled(folder: Path) -> None:
+    labels = folder / "photos" / "labels.jsonl"
+    lines = [json.loads(line) for line in labels.read_text().splitlines()]
+    other = np.array(lines[5]["joints_px"]) + np.array([30.0, 0.0])
+    lines.append({**lines[5], "side": "left", "joints_px": other.tolist()})
+    labels.write_text("\n".join(json.dumps(line) for line in lines))
+    path = folder / "out" / "pairs.npz"
+    assert pack_photographs(folder, path) == 7
+    packed = Photographs.load(path, "cpu").labels
+    assert packed["other"].tolist() == [0, 0, 0, 0, 0, 1, 2]
+    assert not packed["alone"][5:].any()
+    way = packed["other_px"][5:] - packed["points_px"][5:]
+    unit = np.ptp(packed["points_px"][5], axis=0) / np.ptp(other, axis=0)
+    np.testing.assert_allclose(way[0], np.tile((30.0, 0.0) * unit, (21, 1)), atol=0.01)
+    np.testing.assert_allclose(way[1], -way[0], atol=0.01)
+
+
+def test_no_window_far_off_a_photographed_hand_that_is_not_alone(
+    folder: Path, packed: Path
+) -> None:
+    photos = Photographs.load(packed, "cpu")
+    compositor = Compositor(GroundBank("cpu", 0, None, 1), "cpu", replace(PLAIN, negative_share=1))
+    numbers = np.repeat(np.flatnonzero(~photos.labels["alone"]), 40)
+    assert len(numbers) == 40
+    hands = photos.hands(numbers)
+    batch = compositor.crops(photos.pixels, photos.size, hands, np.random.default_rng(5))
+    off = np.abs(batch.points_px.numpy().mean(axis=1) - 63.5).max(axis=1)
+    assert off.max() < 40
+
+
 def test_sources_are_chosen_by_name(packed: Path) -> None:
     held = Photographs.load(packed, "cpu", only=HELD_OUT)
     trained = Photographs.load(packed, "cpu", without=HELD_OUT)

@@ -46,7 +46,7 @@ class CompositorConfig:
             middle. A photograph has no bare background: it shows the wrong side instead, so that
             sides are not learned from renderings alone. Hands whose middles are close have no
             wrong side: they stay. Those that point at the camera have no direction: they are
-            shown far off the middle.
+            shown far off the middle, unless a photograph shows others, too.
         soft_share: hands from a coarser picture.
         occluder_share: with something in front.
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
@@ -127,7 +127,9 @@ class Compositor:
         palm = np.linalg.norm(hands.points_px[:, KNUCKLES[2]] - hands.points_px[:, 0], axis=1)
         turned = (draw >= 2) & (draw < 3) & (palm > _POINTING * size)
         other_side |= turned & (draw < 2.5)
-        return bare, other_side & apart, turned, (draw >= 2) & (draw < 4) & ~turned
+        # Off the middle of a photographed hand that is not alone, there may be another.
+        away = (draw >= 2) & (draw < 4) & ~turned & (hands.alone | ~hands.covering)
+        return bare, other_side & apart, turned, away
 
     def _pictures(
         self,

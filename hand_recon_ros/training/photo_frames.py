@@ -1,7 +1,8 @@
 """Composes frames of labelled photographs for the detector: whole, in mosaics, and cut out.
 
-Each cell of a frame shows one photograph round its hand. Where the photograph ends, its border goes
-on, or a background shows, or white, as where somebody padded a small picture.
+Each cell of a frame shows one photograph round its hand, or round both hands of a pair. Where the
+photograph ends, its border goes on, or a background shows, or white, as where somebody padded a
+small picture.
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ from torch import Tensor
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.appearance import Strength
-from hand_recon_ros.training.detector_batch import IGNORED, DetectorBatch
+from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
 from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, lay_over
 from hand_recon_ros.training.frame_layers import HandRows, draw_places, learnable, moved
 from hand_recon_ros.training.photographs import PHOTO_SIZE, Photographs
 from hand_recon_ros.training.pyramid import level_of, sampled
+from hand_recon_ros.training.view_set import MOST_HANDS
 from hand_recon_ros.types import Array
 
 _CELLS: Final = ((1, 1), (1, 2), (2, 1), (2, 2))
 """Columns and rows of the mosaics."""
 _CELL_SHARES: Final = (0.55, 0.2, 0.1, 0.15)
+_PAIR_SHARE: Final = 0.2
+"""Least share of photographs of pairs. Few are labelled, and without them a detector learns from
+photographs that beside a hand there is no other."""
+_OUTSIDE: Final = 0.25
+"""Share of a pair's other hand beyond the photograph from which it is not learned from."""
 _SHARE: Final = (0.22, 0.95)
 """Longer side of a hand's box over the shorter side of its cell."""
 _EMPTY_SHARE: Final = 0.6
@@ -69,10 +76,8 @@ class PhotoComposer:
         image[torch.from_numpy(plain).to(self._device)] = self._tensor(shade)[:, None, None, None]
         self._add_empty_tiles(image, rng)
         frames, cells = _mosaic(count, width, height, rng)
-        numbers = self._alone(len(frames), rng)
-        hands = self._photographs.hands(numbers)
-        side = np.where(hands.left, 1, 2)[:, None]
-        here = HandRows(hands.points_px[:, None], hands.visible[:, None], side)
+        numbers = self._complete(len(frames), rng)
+        here = self._rows(numbers)
         places = _in_cells(here, cells, rng)
         rows = moved(here, places)
         layer = self._layer(numbers, places, cells, width, height, rng)
@@ -83,28 +88,43 @@ class PhotoComposer:
             chosen = np.flatnonzero(place == number)
             lay_over(image, frames[chosen], layer[torch.from_numpy(chosen).to(self._device)])
         kinds = learnable(rows.kinds, rows.points_px, rows.visible, width, height)
-        kinds = np.where(_inside_cells(rows.points_px, cells), kinds, IGNORED)
-        boxes = np.zeros((count, most, 4))
-        told = np.zeros((count, most), np.int64)
-        directions = np.zeros((count, most, 2))
-        boxes[frames, place] = rows.boxes()[:, 0]
-        told[frames, place] = kinds[:, 0]
-        directions[frames, place] = rows.directions()[:, 0]
+        kinds = np.where((kinds == NOTHING) | _inside_cells(rows.points_px, cells), kinds, IGNORED)
+        boxes = np.zeros((count, most, MOST_HANDS, 4))
+        told = np.zeros((count, most, MOST_HANDS), np.int64)
+        directions = np.zeros((count, most, MOST_HANDS, 2))
+        boxes[frames, place] = rows.boxes()
+        told[frames, place] = kinds
+        directions[frames, place] = rows.directions()
         batch = DetectorBatch(
             image=image / 255.0,
-            boxes=self._tensor(boxes),
-            kinds=torch.from_numpy(told).to(self._device),
-            directions=self._tensor(directions),
+            boxes=self._tensor(boxes.reshape(count, -1, 4)),
+            kinds=torch.from_numpy(told.reshape(count, -1)).to(self._device),
+            directions=self._tensor(directions.reshape(count, -1, 2)),
         )
         return self._finish.apply(batch, rng)
 
-    def _alone(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Photographs whose only hand is labelled: others would teach that a hand is none."""
+    def _complete(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Photographs all of whose hands are labelled: others would teach that a hand is none."""
+        labels = self._photographs.labels
         drawn = self._photographs.draw(count, rng)
-        alone = self._photographs.labels["alone"]
-        others = np.flatnonzero(~alone[drawn])
-        drawn[others] = rng.choice(np.flatnonzero(alone), len(others))
+        others = np.flatnonzero(~labels["alone"][drawn] & (labels["other"][drawn] == NOTHING))
+        drawn[others] = rng.choice(np.flatnonzero(labels["alone"]), len(others))
+        pairs = np.flatnonzero(labels["other"])
+        if len(pairs):
+            chosen = np.flatnonzero(rng.random(count) < _PAIR_SHARE)
+            drawn[chosen] = rng.choice(pairs, len(chosen))
         return drawn
+
+    def _rows(self, numbers: NDArray[np.int64]) -> HandRows:
+        """The hands of photographs (L,) in px of the photographs."""
+        labels, hands = self._photographs.labels[numbers], self._photographs.hands(numbers)
+        other = labels["other_px"].astype(np.float64)
+        inside = ((other > -0.5) & (other < PHOTO_SIZE - 0.5)).all(axis=2).mean(axis=1)
+        kind = labels["other"].astype(np.int64)
+        kind[(kind != NOTHING) & (inside < 1 - _OUTSIDE)] = IGNORED
+        points = np.stack([hands.points_px, other], axis=1)
+        kinds = np.column_stack([np.where(hands.left, 1, 2), kind])
+        return HandRows(points, np.ones(points.shape[:3], bool), kinds)
 
     def _add_empty_tiles(self, image: Tensor, rng: np.random.Generator) -> None:
         """Lay a turned rectangle of another background over some frames."""
@@ -190,7 +210,7 @@ def _in_cells(rows: HandRows, cells: Array, rng: np.random.Generator) -> Array:
 
 
 def _inside_cells(points_px: Array, cells: Array) -> NDArray[np.bool_]:
-    """(L, 1) whether most of a hand is in its cell, not under the neighbours."""
+    """(L, 2) whether most of a hand is in its cell, not under the neighbours."""
     low, high = cells[:, None, None, :2], cells[:, None, None, 2:]
     inside = ((points_px > low) & (points_px < high)).all(axis=-1)
     return np.asarray(inside.mean(axis=-1) > 0.75)

@@ -55,7 +55,12 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class _Hand:
-    """A labelled hand in a picture (H, W, 3) RGB."""
+    """A labelled hand in a picture (H, W, 3) RGB.
+
+    Attributes:
+        alone: no other hand is seen.
+        other: the other hand of a pair: whether it is a left one, and its (21, 2) points, px.
+    """
 
     source: str
     image: Image
@@ -66,6 +71,7 @@ class _Hand:
     disagreement: float
     trust: float = 1.0
     terms: str = ""
+    other: tuple[bool, Array] | None = None
 
 
 def pack_photographs(data: Path, path: Path, further: Sequence[Path] = ()) -> int:
@@ -168,18 +174,29 @@ def _all_hands(data: Path) -> Iterator[_Hand]:
 
 
 def _photos(folder: Path) -> Iterator[_Hand]:
-    for told in label_lines(folder):
+    lines = label_lines(folder)
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for told in lines:
+        by_file.setdefault(told["file"], []).append(told)
+    for told in lines:
+        others = [line for line in by_file[told["file"]] if line is not told]
+        pair = len(others) == 1 and told["hands_seen_in_file"] == 2
         yield _Hand(
             source=told["source"],
             image=read_picture(folder / told["file"]),
-            left=told["side"] == "left",
+            left=_is_left(told),
             points_px=np.array(told["joints_px"]),
             relative_m=np.array(told["joints_rel_m"]),
             alone=told["hands_seen_in_file"] == 1,
             disagreement=told["agreement_rel"],
             trust=_UNCONFIRMED if told.get("unconfirmed") else 1.0,
             terms=told.get("terms", ""),
+            other=(_is_left(others[0]), np.array(others[0]["joints_px"])) if pair else None,
         )
+
+
+def _is_left(told: dict[str, Any]) -> bool:
+    return bool(told["side"] == "left")
 
 
 def _digits(folder: Path, front_end: FrontEnd) -> Iterator[_Hand]:
@@ -244,6 +261,10 @@ def _packed(hand: _Hand, source: int) -> tuple[Image, NDArray[np.void]]:
     label["points_px"] = (hand.points_px - corner) * scale - 0.5
     label["source"] = source
     label["left"], label["alone"] = hand.left, hand.alone
+    if hand.other is not None:
+        other_left, other_px = hand.other
+        label["other"] = 1 if other_left else 2
+        label["other_px"] = (other_px - corner) * scale - 0.5
     label["relative_m"] = hand.relative_m
     label["plain"] = hand.source in _ON_PLAIN_GROUND
     label["weight"] = hand.trust / (1 + (hand.disagreement / _HALF_TRUST) ** 2)

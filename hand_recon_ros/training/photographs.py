@@ -51,12 +51,15 @@ PHOTO_LABEL: Final = np.dtype(
         ("points_px", "f4", (21, 2)),
         ("relative_m", "f4", (21, 3)),
         ("alone", "?"),
+        ("other", "u1"),
+        ("other_px", "f4", (21, 2)),
         ("plain", "?"),
         ("weight", "f4"),
     ]
 )
 """One packed hand: ``K`` is a guess; ``plain``: it lies on a plain bright ground; ``relative_m``:
-wrist at the origin, picture's axes."""
+wrist at the origin, picture's axes; ``other``: the picture's other hand, where only that one is
+seen besides and it is labelled: 1 left, 2 right."""
 _QUALITY: Final = 76
 _COLOUR, _DARK = 9.0, 70.0
 """Lab distance from the ground's colour, and lightness, of what is no plain ground."""
