@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from hand_recon_ros.training import frame_composer
+from hand_recon_ros.training import frame_composer, photo_frames
 from hand_recon_ros.training.appearance import NONE
 from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
 from hand_recon_ros.training.detector_data import SHAPES, detector_batches, fixed_frames
@@ -145,7 +146,10 @@ def test_directions_follow_the_hands(views: Replay, grounds: FrameGrounds) -> No
 
 @pytest.mark.usefixtures("_no_mirror")
 @pytest.mark.parametrize("cut_out", [False, True])
-def test_photographs_lie_where_their_labels_say(grounds: FrameGrounds, cut_out: bool) -> None:
+def test_photographs_lie_where_their_labels_say(
+    grounds: FrameGrounds, cut_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_frames, "_BESIDE_SHARE", 0.0)
     composer = PhotoComposer(make_photographs(cut_out), grounds, "cpu", NONE)
     batch = composer.frames(40, 320, 240, np.random.default_rng(2))
     assert batch.image.shape == (40, 3, 256, 320)
@@ -166,6 +170,33 @@ def test_photographs_with_unlabelled_hands_are_left_out(grounds: FrameGrounds) -
     assert magenta.any()
     assert not cyan.any()
     assert {1, 2} <= set(batch.kinds.unique().tolist())
+
+
+@pytest.mark.usefixtures("_no_mirror")
+def test_cut_out_hands_are_laid_beside_others(
+    grounds: FrameGrounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_frames, "_BESIDE_SHARE", 1.0)
+    whole, cut_out = make_photographs(False), make_photographs(True)
+    both = Photographs(
+        torch.cat([whole.pixels, cut_out.pixels]),
+        np.concatenate([whole.labels, cut_out.labels]),
+        np.arange(16) >= 8,
+    )
+    both.labels["alone"] = np.arange(16) < 8
+    composer = PhotoComposer(both, grounds, "cpu", NONE)
+    monkeypatch.setattr(photo_frames, "_OTHER_SIDE_SHARE", 0.0)  # mirroring would keep the colour
+    batch = composer.frames(40, 320, 320, np.random.default_rng(2))
+    under, over = torch.arange(8) % 2 == 0, torch.arange(8) % 2 == 1
+    assert float(batch.hands[:, over].sum()) > 40
+    check_labels(replace(batch, kinds=batch.kinds * over), 0.97)
+    check_labels(replace(batch, kinds=batch.kinds * under), 0.6)  # some are hidden by the others
+    assert (batch.kinds[:, under] == IGNORED).any(), "hidden ones are not learned"
+    monkeypatch.setattr(photo_frames, "_OTHER_SIDE_SHARE", 1.0)
+    kinds = composer.frames(40, 320, 320, np.random.default_rng(2)).kinds.view(-1, 2)
+    pairs = kinds[((kinds == 1) | (kinds == 2)).all(dim=1)]
+    assert len(pairs) > 20
+    assert (pairs.sum(dim=1) == 3).all(), "a left and a right hand"
 
 
 @pytest.mark.usefixtures("_no_mirror")

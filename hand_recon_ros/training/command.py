@@ -188,7 +188,7 @@ def _detector(
     composer = FrameComposer(grounds, device)
     photos = None
     if data.real_share > 0:
-        kept = Photographs.load(data.photos, device, without=HELD_OUT)
+        kept = Photographs.load(data.photos, device, without=HELD_OUT, cut_outs=True)
         photos = PhotoComposer(kept, grounds, device)
     exams = frame_exams(data, exam_views, device)
     refresh = None

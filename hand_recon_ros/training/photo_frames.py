@@ -1,8 +1,8 @@
 """Composes frames of labelled photographs for the detector: whole, in mosaics, and cut out.
 
-Each cell of a frame shows one photograph round its hand, or round both hands of a pair. Where the
-photograph ends, its border goes on, or a background shows, or white, as where somebody padded a
-small picture.
+Each cell of a frame shows one photograph round its hand, or round both hands of a pair; beside some
+a hand is laid that was cut out of another photograph. Where the photograph ends, its border goes
+on, or a background shows, or white, as where somebody padded a small picture.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ _PAIR_SHARE: Final = 0.2
 photographs that beside a hand there is no other."""
 _OUTSIDE: Final = 0.25
 """Share of a pair's other hand beyond the photograph from which it is not learned from."""
+_BESIDE_SHARE: Final = 0.25
+"""Share of hands alone that get a cut-out hand beside or partly over them."""
+_BESIDE_WAY: Final = (0.25, 1.1)
+_BESIDE_SIZE: Final = (0.7, 1.3)
+"""Way between the middles, and size of the cut-out hand, over the box of the hand alone."""
+_OTHER_SIDE_SHARE: Final = 0.8
+"""Of two hands side by side, as many as that are a left and a right one."""
 _SHARE: Final = (0.22, 0.95)
 """Longer side of a hand's box over the shorter side of its cell."""
 _EMPTY_SHARE: Final = 0.6
@@ -81,6 +88,7 @@ class PhotoComposer:
         places = _in_cells(here, cells, rng)
         rows = moved(here, places)
         layer = self._layer(numbers, places, cells, width, height, rng)
+        rows = self._lay_beside(layer, rows, cells, width, height, rng)
         first = np.flatnonzero(np.diff(frames, prepend=-1))
         place = np.arange(len(frames)) - np.repeat(first, np.diff(first, append=len(frames)))
         most = int(place.max()) + 1
@@ -125,6 +133,40 @@ class PhotoComposer:
         points = np.stack([hands.points_px, other], axis=1)
         kinds = np.column_stack([np.where(hands.left, 1, 2), kind])
         return HandRows(points, np.ones(points.shape[:3], bool), kinds)
+
+    def _lay_beside(
+        self,
+        layer: Tensor,
+        rows: HandRows,
+        cells: Array,
+        width: int,
+        height: int,
+        rng: np.random.Generator,
+    ) -> HandRows:
+        """Lay cut-out hands over some layers (L, 4, H, W); returns the hands with them."""
+        cut_outs = np.flatnonzero(self._photographs.cut_out)
+        alone = rows.kinds[:, 1] == NOTHING
+        chosen = np.flatnonzero(alone & (rng.random(len(alone)) < _BESIDE_SHARE))
+        if not len(cut_outs) or not len(chosen):
+            return rows
+        numbers = rng.choice(cut_outs, len(chosen))
+        here = self._rows(numbers)
+        same = here.kinds[:, 0] == rows.kinds[chosen, 0]
+        turned_over = same & (rng.random(len(chosen)) < _OTHER_SIDE_SHARE)
+        places = _beside(rows.points_px[chosen, 0], here.points_px[:, 0], turned_over, rng)
+        over = self._layer(numbers, places, cells[chosen], width, height, rng)
+        at = torch.from_numpy(chosen).to(self._device)
+        layer[at] = over + layer[at] * (1 - over[:, 3:] / 255.0)
+        points, visible, kinds = rows.points_px.copy(), rows.visible.copy(), rows.kinds.copy()
+        x, y = (
+            np.clip(np.round(points[chosen, 0, :, axis]), 0, most - 1).astype(np.int64)
+            for axis, most in ((0, width), (1, height))
+        )
+        alpha = over[:, 3].cpu().numpy()
+        visible[chosen, 0] &= alpha[np.arange(len(chosen))[:, None], y, x] < 128
+        points[chosen, 1] = moved(here, places).points_px[:, 0]
+        kinds[chosen, 1] = np.where(turned_over, 3 - here.kinds[:, 0], here.kinds[:, 0])
+        return HandRows(points, visible, kinds)
 
     def _add_empty_tiles(self, image: Tensor, rng: np.random.Generator) -> None:
         """Lay a turned rectangle of another background over some frames."""
@@ -207,6 +249,28 @@ def _in_cells(rows: HandRows, cells: Array, rng: np.random.Generator) -> Array:
     spare = size - size.min(axis=1, keepdims=True)
     scaling[:, :2, 2] = cells[:, :2] + rng.random((len(cells), 2)) * spare
     return np.asarray(scaling @ places)
+
+
+def _beside(
+    alone: Array, others: Array, turned_over: NDArray[np.bool_], rng: np.random.Generator
+) -> Array:
+    """(L, 3, 3) similarities that put hands (L, 21, 2) beside others; mirrored where asked."""
+    count = len(alone)
+    box, own = (np.ptp(points, axis=1).max(axis=1) for points in (alone, others))
+    scale = rng.uniform(*_BESIDE_SIZE, count) * box / np.maximum(own, 1.0)
+    turn = rng.normal(0, 0.7, count)
+    linear = np.empty((count, 2, 2))
+    linear[:, 0] = np.column_stack([np.cos(turn), -np.sin(turn)])
+    linear[:, 1] = np.column_stack([np.sin(turn), np.cos(turn)])
+    linear *= scale[:, None, None]
+    linear[turned_over, :, 0] *= -1
+    way = rng.uniform(0, 2 * np.pi, count)
+    apart = (rng.uniform(*_BESIDE_WAY, count) * box)[:, None]
+    middle = alone.mean(axis=1) + apart * np.column_stack([np.cos(way), np.sin(way)])
+    places = np.tile(np.eye(3), (count, 1, 1))
+    places[:, :2, :2] = linear
+    places[:, :2, 2] = middle - np.einsum("lij,lj->li", linear, others.mean(axis=1))
+    return places
 
 
 def _inside_cells(points_px: Array, cells: Array) -> NDArray[np.bool_]:
