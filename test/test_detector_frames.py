@@ -185,14 +185,14 @@ def test_cut_out_hands_are_laid_beside_others(
     )
     both.labels["alone"] = np.arange(16) < 8
     composer = PhotoComposer(both, grounds, "cpu", NONE)
-    monkeypatch.setattr(photo_frames, "_OTHER_SIDE_SHARE", 0.0)  # mirroring would keep the colour
+    monkeypatch.setattr(photo_frames, "OTHER_SIDE_SHARE", 0.0)  # mirroring would keep the colour
     batch = composer.frames(40, 320, 320, np.random.default_rng(2))
     under, over = torch.arange(8) % 2 == 0, torch.arange(8) % 2 == 1
     assert float(batch.hands[:, over].sum()) > 40
     check_labels(replace(batch, kinds=batch.kinds * over), 0.97)
     check_labels(replace(batch, kinds=batch.kinds * under), 0.6)  # some are hidden by the others
     assert (batch.kinds[:, under] == IGNORED).any(), "hidden ones are not learned"
-    monkeypatch.setattr(photo_frames, "_OTHER_SIDE_SHARE", 1.0)
+    monkeypatch.setattr(photo_frames, "OTHER_SIDE_SHARE", 1.0)
     kinds = composer.frames(40, 320, 320, np.random.default_rng(2)).kinds.view(-1, 2)
     pairs = kinds[((kinds == 1) | (kinds == 2)).all(dim=1)]
     assert len(pairs) > 20

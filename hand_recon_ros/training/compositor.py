@@ -11,16 +11,22 @@ from typing import Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hand_recon_ros.skeleton import KNUCKLES
 from hand_recon_ros.training.appearance import NONE, Appearance, Strength, some
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
+from hand_recon_ros.training.beside import (
+    OTHER_SIDE_SHARE,
+    covered,
+    lay_cut_outs,
+    places_beside,
+)
 from hand_recon_ros.training.framing import STILL, Crops, Jitter, framed, pair_geometry
 from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.training.hand_labels import HandLabels
+from hand_recon_ros.training.hiding import end_picture, occlude
 from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
@@ -28,6 +34,8 @@ _MIDDLE: Final = (CROP_SIZE - 1) / 2
 _POINTING: Final = 0.25
 """Way from the wrist to the middle knuckle, over the longer side of the box of the key points, from
 which on a hand points clearly somewhere."""
+_BESIDE_WAY: Final = (0.35, 1.0)
+"""Way from a hand to one that is laid beside it, over the longer side of its box."""
 _APART: Final = 0.5
 """Way between the middles of two hands, over the longer side of the box of one, beyond which a
 window shows clearly which of them is meant."""
@@ -52,6 +60,7 @@ class CompositorConfig:
         border_share: at the border of the camera's picture, which goes on as ``HandCrop.cut``
             repeats it.
         parted_share: of pairs that are not told of each other.
+        beside_share: with a cut-out hand beside or partly over them, where there are such.
     """
 
     jitter: Jitter = field(default_factory=Jitter)
@@ -61,9 +70,10 @@ class CompositorConfig:
     occluder_share: float = 0.1
     border_share: float = 0.08
     parted_share: float = 0.1
+    beside_share: float = 0.15
 
 
-PLAIN: Final = CompositorConfig(STILL, NONE, 0.0, 0.0, 0.0, 0.0, 0.0)
+PLAIN: Final = CompositorConfig(STILL, NONE, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Standard framing, nothing varied but the background: for validation."""
 
 
@@ -89,7 +99,12 @@ class Compositor:
         self._appearance = Appearance(device, self.config.strength)
 
     def crops(
-        self, pixels: Tensor, size: int, hands: HandLabels, rng: np.random.Generator
+        self,
+        pixels: Tensor,
+        size: int,
+        hands: HandLabels,
+        rng: np.random.Generator,
+        cut_outs: HandLabels | None = None,
     ) -> CropBatch:
         """One crop of each hand.
 
@@ -98,6 +113,7 @@ class Compositor:
             size: side of the pictures, px.
             hands: what is in them.
             rng: source of randomness.
+            cut_outs: (N,) of the same pictures, hands that may come beside those.
         """
         c, n = self.config, len(hands)
         bare, wrong, turned, away = self._negatives(hands, rng)
@@ -107,8 +123,10 @@ class Compositor:
         image = self._pictures(pixels, size, hands, crops, bare, rng)
         points = crops.points(hands.points_px)
         visible = hands.visible & hands.known
-        visible &= ~self._occlude(image, points, rng)
-        visible &= ~self._border(image, points, rng)
+        if cut_outs is not None:
+            visible &= ~self._lay_beside(image, pixels, size, points, cut_outs, absent, wrong, rng)
+        visible &= ~occlude(image, points, c.occluder_share, self._grounds, rng)
+        visible &= ~end_picture(image, points, c.border_share, rng)
         image = self._appearance.apply(image, rng)
         return self._batch(image, hands, crops, points, visible, absent)
 
@@ -154,74 +172,38 @@ class Compositor:
         alpha = torch.maximum(layers[:, 3:], self._tensor(hands.covering).view(n, 1, 1, 1))
         return image.addcmul_(image, alpha, value=-1.0).add_(layers[:, :3])
 
-    def _occlude(self, image: Tensor, points: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Lay a rectangle or ellipse over some crops; (N, 21) which points it hides."""
-        n = len(image)
-        hidden = np.zeros(points.shape[:2], bool)
-        chosen = some(self.config.occluder_share, n, rng)
-        k = len(chosen)
-        if not k:
-            return hidden
-        turn = rng.uniform(0, np.pi, k)
-        half = CROP_SIZE * rng.uniform(0.04, 0.2, (k, 2)) * np.array([1.0, 2.0])
-        centre = points[chosen, rng.integers(21, size=k)] + rng.normal(0, 8, (k, 2))
-        axes = np.stack(
-            [np.column_stack([np.cos(turn), np.sin(turn)]),
-             np.column_stack([-np.sin(turn), np.cos(turn)])], axis=1,
-        )  # fmt: skip
-        axes /= half[:, :, None]
-        offset = np.einsum("kij,kj->ki", axes, centre)
-        place = np.einsum("kij,kpj->kpi", axes, points[chosen]) - offset[:, None]
-        round_ = rng.random(k) < 0.5
-        reach = np.where(round_[:, None], np.hypot(place[..., 0], place[..., 1]),
-                         np.abs(place).max(axis=2))  # fmt: skip
-        hidden[chosen] = reach < 1
-        line = torch.arange(CROP_SIZE, device=self._device, dtype=torch.float32)
-        a, o = self._tensor(axes), self._tensor(offset)
-        u = (a[:, 0, 0, None, None] * line + a[:, 0, 1, None, None] * line[:, None]) - o[
-            :, 0, None, None
-        ]
-        v = (a[:, 1, 0, None, None] * line + a[:, 1, 1, None, None] * line[:, None]) - o[
-            :, 1, None, None
-        ]
-        oval = self._tensor(round_).view(k, 1, 1)
-        distance = oval * torch.hypot(u, v) + (1 - oval) * torch.maximum(u.abs(), v.abs())
-        edge = self._tensor(half.min(axis=1) / rng.uniform(0.7, 2.0, k)).view(k, 1, 1)
-        mask = ((1 - distance) * edge + 0.5).clamp_(0, 1)[:, None]
-        plain = self._tensor(rng.random(k) < 0.4).view(k, 1, 1, 1)
-        colour = self._tensor(rng.uniform(0, 1, (k, 3)))[:, :, None, None]
-        cover = torch.lerp(
-            self._grounds.draw(k, rng), colour.expand(k, 3, CROP_SIZE, CROP_SIZE), plain
-        )
-        at = torch.from_numpy(chosen).to(self._device)
-        image[at] = torch.lerp(image[at], cover, mask)
-        return hidden
+    def _lay_beside(
+        self,
+        image: Tensor,
+        pixels: Tensor,
+        size: int,
+        points: Array,
+        others: HandLabels,
+        absent: NDArray[np.bool_],
+        wrong: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> NDArray[np.bool_]:
+        """Lay cut-out hands beside some; (N, 21) which points they hide.
 
-    def _border(self, image: Tensor, points: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Let the camera's picture end inside some crops; (N, 21) which points lie beyond."""
-        n = len(image)
-        beyond = np.zeros(points.shape[:2], bool)
-        chosen = some(self.config.border_share, n, rng)
-        k = len(chosen)
-        if not k:
-            return beyond
-        heading = rng.uniform(-np.pi, np.pi, k)
-        normal = np.column_stack([np.cos(heading), np.sin(heading)])
-        limit = normal.sum(axis=1) * _MIDDLE + rng.uniform(0.12, 0.45, k) * CROP_SIZE
-        along = np.einsum("ki,kpi->kp", normal, points[chosen])
-        beyond[chosen] = along > limit[:, None]
-        line = torch.arange(CROP_SIZE, device=self._device, dtype=torch.float32)
-        across, down = self._tensor(normal).T[:, :, None, None]
-        over = (across * line + down * line[:, None] - self._tensor(limit).view(k, 1, 1)).clamp_(
-            min=0
-        )
-        x, y = line - over * across, line[:, None] - over * down
-        grid = torch.stack([x, y], dim=-1).add_(0.5).mul_(2 / CROP_SIZE).sub_(1.0)
+        Windows are for right hands. One on the wrong side gets a second that looks left, so that
+        there still is none, and two hands as such tell nothing.
+        """
+        n = len(points)
+        may = (~absent | wrong) & (rng.random(n) < self.config.beside_share)
+        chosen = np.flatnonzero(may)
+        hidden = np.zeros(points.shape[:2], bool)
+        if not len(chosen):
+            return hidden
+        looks_left = wrong[chosen] | (rng.random(len(chosen)) < OTHER_SIDE_SHARE)
+        turned_over = looks_left ^ others.left[chosen]
+        own = others.points_px[chosen]
+        places = places_beside(points[chosen], own, turned_over, _BESIDE_WAY, rng)
         at = torch.from_numpy(chosen).to(self._device)
-        image[at] = F.grid_sample(
-            image[at], grid, mode="bilinear", padding_mode="border", align_corners=False
-        )
-        return beyond
+        part = image[at]
+        alpha = lay_cut_outs(part, pixels, size, others.number[chosen], places)
+        image[at] = part
+        hidden[chosen] = covered(alpha, points[chosen])
+        return hidden
 
     def _batch(
         self,

@@ -202,4 +202,6 @@ def _photo_crops(
     rng: np.random.Generator,
 ) -> CropBatch:
     hands = photos.hands(photos.draw(count, rng), config.real_3d)
-    return compositor.crops(photos.pixels, photos.size, hands, rng)
+    numbers = np.flatnonzero(photos.cut_out)
+    cut_outs = photos.hands(rng.choice(numbers, count)) if len(numbers) else None
+    return compositor.crops(photos.pixels, photos.size, hands, rng, cut_outs)

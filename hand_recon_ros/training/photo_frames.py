@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.appearance import Strength
+from hand_recon_ros.training.beside import OTHER_SIDE_SHARE, covered, places_beside
 from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
 from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, lay_over
 from hand_recon_ros.training.frame_layers import HandRows, draw_places, learnable, moved
@@ -36,10 +37,7 @@ _OUTSIDE: Final = 0.25
 _BESIDE_SHARE: Final = 0.25
 """Share of hands alone that get a cut-out hand beside or partly over them."""
 _BESIDE_WAY: Final = (0.25, 1.1)
-_BESIDE_SIZE: Final = (0.7, 1.3)
-"""Way between the middles, and size of the cut-out hand, over the box of the hand alone."""
-_OTHER_SIDE_SHARE: Final = 0.8
-"""Of two hands side by side, as many as that are a left and a right one."""
+"""Way between the middles over the box of the hand alone."""
 _SHARE: Final = (0.22, 0.95)
 """Longer side of a hand's box over the shorter side of its cell."""
 _EMPTY_SHARE: Final = 0.6
@@ -152,18 +150,15 @@ class PhotoComposer:
         numbers = rng.choice(cut_outs, len(chosen))
         here = self._rows(numbers)
         same = here.kinds[:, 0] == rows.kinds[chosen, 0]
-        turned_over = same & (rng.random(len(chosen)) < _OTHER_SIDE_SHARE)
-        places = _beside(rows.points_px[chosen, 0], here.points_px[:, 0], turned_over, rng)
+        turned_over = same & (rng.random(len(chosen)) < OTHER_SIDE_SHARE)
+        places = places_beside(
+            rows.points_px[chosen, 0], here.points_px[:, 0], turned_over, _BESIDE_WAY, rng
+        )
         over = self._layer(numbers, places, cells[chosen], width, height, rng)
         at = torch.from_numpy(chosen).to(self._device)
         layer[at] = over + layer[at] * (1 - over[:, 3:] / 255.0)
         points, visible, kinds = rows.points_px.copy(), rows.visible.copy(), rows.kinds.copy()
-        x, y = (
-            np.clip(np.round(points[chosen, 0, :, axis]), 0, most - 1).astype(np.int64)
-            for axis, most in ((0, width), (1, height))
-        )
-        alpha = over[:, 3].cpu().numpy()
-        visible[chosen, 0] &= alpha[np.arange(len(chosen))[:, None], y, x] < 128
+        visible[chosen, 0] &= ~covered(over[:, 3], points[chosen, 0])
         points[chosen, 1] = moved(here, places).points_px[:, 0]
         kinds[chosen, 1] = np.where(turned_over, 3 - here.kinds[:, 0], here.kinds[:, 0])
         return HandRows(points, visible, kinds)
@@ -249,28 +244,6 @@ def _in_cells(rows: HandRows, cells: Array, rng: np.random.Generator) -> Array:
     spare = size - size.min(axis=1, keepdims=True)
     scaling[:, :2, 2] = cells[:, :2] + rng.random((len(cells), 2)) * spare
     return np.asarray(scaling @ places)
-
-
-def _beside(
-    alone: Array, others: Array, turned_over: NDArray[np.bool_], rng: np.random.Generator
-) -> Array:
-    """(L, 3, 3) similarities that put hands (L, 21, 2) beside others; mirrored where asked."""
-    count = len(alone)
-    box, own = (np.ptp(points, axis=1).max(axis=1) for points in (alone, others))
-    scale = rng.uniform(*_BESIDE_SIZE, count) * box / np.maximum(own, 1.0)
-    turn = rng.normal(0, 0.7, count)
-    linear = np.empty((count, 2, 2))
-    linear[:, 0] = np.column_stack([np.cos(turn), -np.sin(turn)])
-    linear[:, 1] = np.column_stack([np.sin(turn), np.cos(turn)])
-    linear *= scale[:, None, None]
-    linear[turned_over, :, 0] *= -1
-    way = rng.uniform(0, 2 * np.pi, count)
-    apart = (rng.uniform(*_BESIDE_WAY, count) * box)[:, None]
-    middle = alone.mean(axis=1) + apart * np.column_stack([np.cos(way), np.sin(way)])
-    places = np.tile(np.eye(3), (count, 1, 1))
-    places[:, :2, :2] = linear
-    places[:, :2, 2] = middle - np.einsum("lij,lj->li", linear, others.mean(axis=1))
-    return places
 
 
 def _inside_cells(points_px: Array, cells: Array) -> NDArray[np.bool_]:
