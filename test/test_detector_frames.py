@@ -185,18 +185,60 @@ def test_cut_out_hands_are_laid_beside_others(
     )
     both.labels["alone"] = np.arange(16) < 8
     composer = PhotoComposer(both, grounds, "cpu", NONE)
-    monkeypatch.setattr(photo_frames, "OTHER_SIDE_SHARE", 0.0)  # mirroring would keep the colour
     batch = composer.frames(40, 320, 320, np.random.default_rng(2))
     under, over = torch.arange(8) % 2 == 0, torch.arange(8) % 2 == 1
     assert float(batch.hands[:, over].sum()) > 40
-    check_labels(replace(batch, kinds=batch.kinds * over), 0.97)
+    on_top = torch.nonzero(batch.hands & over).tolist()
+    other = replace(batch, kinds=3 - batch.kinds)  # one that is mirrored keeps the colour
+    shown = [max(shown_share(b, n, m) for b in (batch, other)) for n, m in on_top]
+    assert np.nanmean(shown) > 0.97
     check_labels(replace(batch, kinds=batch.kinds * under), 0.6)  # some are hidden by the others
     assert (batch.kinds[:, under] == IGNORED).any(), "hidden ones are not learned"
-    monkeypatch.setattr(photo_frames, "OTHER_SIDE_SHARE", 1.0)
-    kinds = composer.frames(40, 320, 320, np.random.default_rng(2)).kinds.view(-1, 2)
-    pairs = kinds[((kinds == 1) | (kinds == 2)).all(dim=1)]
-    assert len(pairs) > 20
-    assert (pairs.sum(dim=1) == 3).all(), "a left and a right hand"
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(photo_frames, "OTHER_SIDE_SHARE", share)
+        kinds = composer.frames(40, 320, 320, np.random.default_rng(2)).kinds.view(-1, 2)
+        pairs = kinds[((kinds == 1) | (kinds == 2)).all(dim=1)]
+        assert len(pairs) > 20
+        assert ((pairs.sum(dim=1) == 3) == bool(share)).all(), "a left and a right hand"
+
+
+@pytest.mark.usefixtures("_no_mirror")
+def test_a_cut_out_hand_of_the_other_side_is_drawn_mirrored(
+    grounds: FrameGrounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right mitten, magenta on its left half and cyan on its right, beside both sides."""
+    monkeypatch.setattr(photo_frames, "_BESIDE_SHARE", 1.0)
+    whole, labels = make_photographs(False), np.zeros(1, PHOTO_LABEL)
+    picture, labels["points_px"][0] = painted(PHOTO_SIZE, (96, 130), False)
+    there, columns = picture[..., 3] > 0, np.arange(PHOTO_SIZE)
+    picture[there & (columns < 96)] = (*COLOURS[1], 255)
+    labels["source"], labels["weight"], labels["K"] = 1, 1, np.diag([200.0, 200, 1])
+    disc = torch.from_numpy(pyramid(picture)[None].copy()).view(torch.int32)[..., 0]
+    grey = torch.full_like(
+        whole.pixels, int(np.array([90, 90, 90, 255], np.uint8).view(np.int32)[0])
+    )
+    both = Photographs(
+        torch.cat([grey, disc]), np.concatenate([whole.labels, labels]), np.arange(9) == 8
+    )
+    batch = PhotoComposer(both, grounds, "cpu", NONE).frames(80, 320, 320, np.random.default_rng(2))
+    agree = {1: [], 2: []}
+    for n, m in torch.nonzero(batch.hands[:, 1::2]).tolist():
+        x0, y0, x1, y1 = batch.boxes[n, 2 * m + 1].round().int().clamp(0, 319).tolist()
+        patch = batch.image[n, :, y0:y1, x0:x1]
+        middles = []
+        for kind in (1, 2):
+            wanted = torch.tensor(COLOURS[kind])[:, None, None] / 255
+            place = torch.nonzero((patch - wanted).abs().amax(0) < 0.25).float()
+            middles.append(place.mean(0) if len(place) > 20 else None)
+        if middles[0] is None or middles[1] is None:
+            continue
+        across = (middles[1] - middles[0]).flip(0)  # from magenta to cyan: x, y
+        along = batch.directions[n, 2 * m + 1]
+        turn = float(-along[1] * across[0] + along[0] * across[1])
+        agree[int(batch.kinds[n, 2 * m + 1])].append(turn > 0)
+    assert min(map(len, agree.values())) > 10
+    assert np.mean(agree[2]) > 0.95, "a right one as it is"
+    assert np.mean(agree[1]) < 0.05, "a left one in the mirror"
 
 
 @pytest.mark.usefixtures("_no_mirror")
@@ -226,6 +268,22 @@ def test_photographs_of_pairs_teach_both_hands(grounds: FrameGrounds) -> None:
     cyan = (batch.image - torch.tensor([0, 1.0, 1])[:, None, None]).abs().amax(1) < 0.1
     told = ((batch.kinds == 2) | (batch.kinds == IGNORED)).any(dim=1)
     assert cyan.flatten(1).any(dim=1)[~told].sum() == 0, "no hand is taught to be none"
+
+
+def test_pairs_are_not_shown_again_and_again(grounds: FrameGrounds) -> None:
+    """One pair among forty photographs; and in exams pairs come as the others do."""
+    whole = make_photographs(False)
+    numbers = np.arange(40) % 6
+    both = Photographs(whole.pixels[numbers], whole.labels[numbers], np.zeros(40, bool))
+    both.labels["alone"], both.labels["other"] = np.arange(40) > 0, np.arange(40) == 0
+    rng = np.random.default_rng(0)
+    often = PhotoComposer(both, grounds, "cpu", NONE)._numbers(4000, rng)
+    assert (often == 0).mean() == pytest.approx(5 / 40, abs=0.01)
+    seldom = PhotoComposer(both, grounds, "cpu", NONE, pair_share=0.0)._numbers(4000, rng)
+    assert (seldom == 0).mean() == pytest.approx(1 / 40, abs=0.01)
+    both.labels["alone"][:], both.labels["other"][:] = False, 0
+    with pytest.raises(ValueError, match="no photograph has labels for all"):
+        PhotoComposer(both, grounds, "cpu", NONE)
 
 
 def test_hidden_cut_and_tiny_hands_are_not_learned() -> None:

@@ -35,10 +35,11 @@ def photographs() -> Photographs:
     return Photographs(packed, labels, np.array([False, True]))
 
 
-def crops(photographs: Photographs, count: int, **changes: float) -> CropBatch:
+def crops(photographs: Photographs, count: int, left: bool = False, **changes: float) -> CropBatch:
     config = replace(PLAIN, **{"beside_share": 1.0, **changes})  # type: ignore[arg-type]
     compositor = Compositor(GroundBank("cpu", 0, None, 1), "cpu", config)
     hands, cut_outs = (photographs.hands(np.full(count, k)) for k in (0, 1))
+    cut_outs.left[:] = left
     rng = np.random.default_rng(3)
     return compositor.crops(photographs.pixels, photographs.size, hands, rng, cut_outs)
 
@@ -78,19 +79,22 @@ def test_what_a_cut_out_hand_covers_is_not_visible(photographs: Photographs) -> 
     assert not like(crops(photographs, 4, beside_share=0.0).image, MAGENTA).any()
 
 
-def test_beside_a_hand_of_the_wrong_side_comes_one_that_looks_like_it(
-    photographs: Photographs,
+@pytest.mark.parametrize("left", [False, True])
+def test_where_there_is_no_right_hand_none_is_laid_beside(
+    photographs: Photographs, left: bool
 ) -> None:
-    batch = crops(photographs, 300, negative_share=1.0)
-    positive = crops(photographs, 300)
+    """Windows are for right hands; a left cut-out looks left as it is."""
+    batch = crops(photographs, 300, left, negative_share=1.0)
+    positive = crops(photographs, 300, left)
     columns = torch.arange(128.0)
     turned_over = []
     for image in (batch.image, positive.image):
         magenta, cyan = like(image, MAGENTA).float(), like(image, CYAN).float()
         there = (magenta.sum((1, 2)) > 60) & (cyan.sum((1, 2)) > 60)
         place = [(m * columns).sum((1, 2)) / m.sum((1, 2)) for m in (magenta[there], cyan[there])]
-        turned_over.append(float((place[0] > place[1]).float().mean()))
+        mirrored = place[0] > place[1]
+        turned_over.append(float((mirrored != left).float().mean()))
         assert there.sum() > 40
     assert (batch.presence == 0).all()
-    assert turned_over[0] > 0.9, "all look like left hands, but for those turned far"
+    assert turned_over[0] > 0.9, "all look like left hands, but for those that are turned far"
     assert 0.65 < turned_over[1] < 0.9, "four of five"

@@ -115,12 +115,14 @@ def test_the_other_hand_of_a_pair_is_packed_where_it_is_labelled(folder: Path) -
     lines = [json.loads(line) for line in labels.read_text().splitlines()]
     other = np.array(lines[5]["joints_px"]) + np.array([30.0, 0.0])
     lines.append({**lines[5], "side": "left", "joints_px": other.tolist()})
+    crowd = lines[4] | {"file": lines[1]["file"], "hands_seen_in_file": 3}  # the third has no label
+    lines[1]["hands_seen_in_file"], lines[4] = 3, crowd
     labels.write_text("\n".join(json.dumps(line) for line in lines))
     path = folder / "out" / "pairs.npz"
     assert pack_photographs(folder, path) == 7
     packed = Photographs.load(path, "cpu").labels
     assert packed["other"].tolist() == [0, 0, 0, 0, 0, 1, 2]
-    assert not packed["alone"][5:].any()
+    assert packed["alone"].tolist() == [True, False, True, True, False, False, False]
     way = packed["other_px"][5:] - packed["points_px"][5:]
     unit = np.ptp(packed["points_px"][5], axis=0) / np.ptp(other, axis=0)
     np.testing.assert_allclose(way[0], np.tile((30.0, 0.0) * unit, (21, 1)), atol=0.01)

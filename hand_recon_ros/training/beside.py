@@ -15,7 +15,8 @@ from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
 OTHER_SIDE_SHARE: Final = 0.8
-"""Of two hands side by side, as many as that look like a left and a right one."""
+"""Of two hands side by side, as many as that look like a left and a right one; the rest are two
+people's."""
 _SIZE: Final = (0.7, 1.3)
 """Size of the cut-out hand over the box of the other."""
 
@@ -52,15 +53,6 @@ def places_beside(
     places[:, :2, :2] = linear
     places[:, :2, 2] = middle - np.einsum("nij,nj->ni", linear, others.mean(axis=1))
     return places
-
-
-def covered(alpha: Tensor, points: Array) -> NDArray[np.bool_]:
-    """(N, P) whether pictures with opacities (N, H, W), 0..255, hide points (N, P, 2) px."""
-    height, width = alpha.shape[1:]
-    x = np.clip(np.round(points[..., 0]), 0, width - 1).astype(np.int64)
-    y = np.clip(np.round(points[..., 1]), 0, height - 1).astype(np.int64)
-    seen: NDArray[np.bool_] = alpha.cpu().numpy()[np.arange(len(points))[:, None], y, x] >= 128
-    return seen
 
 
 def lay_cut_outs(

@@ -25,7 +25,7 @@ from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import WAITING, DataConfig, TrainingData
 from hand_recon_ros.training.detector_task import DetectorTask
 from hand_recon_ros.training.exams import EXAM_SEED, crop_exams, exam_views_file, frame_exams
-from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
+from hand_recon_ros.training.photographs import HELD_OUT, Photographs, is_current, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
@@ -140,7 +140,7 @@ def photographs_file(options: TrainOptions) -> Path | None:
     path = options.folder / PHOTOGRAPHS
     wanted = sum((labelled_hands(folder) for folder in options.photos), Counter[str]())
     packed = packed_hands(path) if path.exists() else Counter[str]()
-    if packed and all(packed[name] == count for name, count in wanted.items()):
+    if packed and is_current(path) and all(packed[name] == count for name, count in wanted.items()):
         return path
     if not (wanted or (options.data / "photos" / LABELS_FILE).exists()):
         tqdm.write(f"no photographs in '{options.data}': training on rendered hands only")

@@ -19,14 +19,13 @@ from hand_recon_ros.training.appearance import NONE, Appearance, Strength, some
 from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
 from hand_recon_ros.training.beside import (
     OTHER_SIDE_SHARE,
-    covered,
     lay_cut_outs,
     places_beside,
 )
 from hand_recon_ros.training.framing import STILL, Crops, Jitter, framed, pair_geometry
 from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.training.hand_labels import HandLabels
-from hand_recon_ros.training.hiding import end_picture, occlude
+from hand_recon_ros.training.hiding import end_picture, hidden_by, occlude
 from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
@@ -35,7 +34,8 @@ _POINTING: Final = 0.25
 """Way from the wrist to the middle knuckle, over the longer side of the box of the key points, from
 which on a hand points clearly somewhere."""
 _BESIDE_WAY: Final = (0.35, 1.0)
-"""Way from a hand to one that is laid beside it, over the longer side of its box."""
+"""Way from a hand to one that is laid beside it, over the longer side of its box: nearer ones would
+cover the hand that is asked for, and a window of the usual size ends where farther ones lie."""
 _APART: Final = 0.5
 """Way between the middles of two hands, over the longer side of the box of one, beyond which a
 window shows clearly which of them is meant."""
@@ -124,7 +124,7 @@ class Compositor:
         points = crops.points(hands.points_px)
         visible = hands.visible & hands.known
         if cut_outs is not None:
-            visible &= ~self._lay_beside(image, pixels, size, points, cut_outs, absent, wrong, rng)
+            visible &= ~self._lay_beside(image, pixels, size, points, cut_outs, absent, rng)
         visible &= ~occlude(image, points, c.occluder_share, self._grounds, rng)
         visible &= ~end_picture(image, points, c.border_share, rng)
         image = self._appearance.apply(image, rng)
@@ -180,21 +180,19 @@ class Compositor:
         points: Array,
         others: HandLabels,
         absent: NDArray[np.bool_],
-        wrong: NDArray[np.bool_],
         rng: np.random.Generator,
     ) -> NDArray[np.bool_]:
         """Lay cut-out hands beside some; (N, 21) which points they hide.
 
-        Windows are for right hands. One on the wrong side gets a second that looks left, so that
-        there still is none, and two hands as such tell nothing.
+        Windows are for right hands. Where there is none, what comes beside it looks left, so that
+        there still is none: two hands as such tell nothing.
         """
         n = len(points)
-        may = (~absent | wrong) & (rng.random(n) < self.config.beside_share)
-        chosen = np.flatnonzero(may)
+        chosen = some(self.config.beside_share, n, rng)
         hidden = np.zeros(points.shape[:2], bool)
         if not len(chosen):
             return hidden
-        looks_left = wrong[chosen] | (rng.random(len(chosen)) < OTHER_SIDE_SHARE)
+        looks_left = absent[chosen] | (rng.random(len(chosen)) < OTHER_SIDE_SHARE)
         turned_over = looks_left ^ others.left[chosen]
         own = others.points_px[chosen]
         places = places_beside(points[chosen], own, turned_over, _BESIDE_WAY, rng)
@@ -202,7 +200,7 @@ class Compositor:
         part = image[at]
         alpha = lay_cut_outs(part, pixels, size, others.number[chosen], places)
         image[at] = part
-        hidden[chosen] = covered(alpha, points[chosen])
+        hidden[chosen] = hidden_by(alpha, np.arange(len(chosen)), points[chosen])
         return hidden
 
     def _batch(

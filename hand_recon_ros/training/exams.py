@@ -75,7 +75,8 @@ def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, li
     sources: dict[str, Frames] = {"rendered": partial(FrameComposer(grounds, device).frames, views)}
     if data.real_share > 0 and _has_held_out(data.photos):
         others = Photographs.load(data.photos, device, only=HELD_OUT)
-        sources["photos"] = PhotoComposer(others, grounds, device).frames
+        # The few pairs that are held out would else be half of what is seen.
+        sources["photos"] = PhotoComposer(others, grounds, device, pair_share=0.0).frames
     return {
         name: fixed_frames(frames, batch=16, number=_EXAM_FRAMES, seed=EXAM_SEED)
         for name, frames in sources.items()

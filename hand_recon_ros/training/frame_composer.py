@@ -34,6 +34,7 @@ from hand_recon_ros.training.frame_layers import (
     moved,
     rows_of,
 )
+from hand_recon_ros.training.hiding import hidden_by
 from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.training.replay import Replay
 from hand_recon_ros.training.view_set import MOST_HANDS
@@ -46,7 +47,6 @@ _VIEWS_SHARE: Final = (0.15, 0.5, 0.25, 0.1)
 _LARGEST: Final = (1.0, 1.0, 0.6, 0.45)
 """Largest hand over the long side, by the number of layers with hands."""
 _MISLEADING_SHARE: Final = 0.3
-_COVERED: Final = 128.0
 _SOFT_NOISE: Final = 0.5
 """Share of the noise whose neighbours are alike, as after a camera's own filter."""
 _NO_COLOUR: Final = 1e-3
@@ -254,15 +254,10 @@ class _Layer:
         place = np.full(self.count, -1)
         place[self.frames] = np.arange(len(self.frames))
         mine = place[frames]
-        height, width = self._alpha.shape[1:]
-        x = np.clip(np.round(points_px[..., 0]), 0, width - 1).astype(np.int64)
-        y = np.clip(np.round(points_px[..., 1]), 0, height - 1).astype(np.int64)
         if not len(self.frames):
-            return np.zeros(x.shape, bool)
-        device = self._alpha.device
-        flat = np.maximum(mine, 0)[:, None, None] * (height * width) + y * width + x
-        alpha = self._alpha.reshape(-1)[torch.from_numpy(flat).to(device)].cpu().numpy()
-        return np.asarray((alpha > _COVERED) & (mine >= 0)[:, None, None])
+            return np.zeros(points_px.shape[:-1], bool)
+        hidden = hidden_by(self._alpha, np.maximum(mine, 0), points_px)
+        return hidden & (mine >= 0)[:, None, None]
 
 
 def _labels(

@@ -1,4 +1,7 @@
-"""Hides parts of crops: behind things, and beyond the border of the camera's picture."""
+"""Hides parts of crops: behind things, and beyond the border of the camera's picture.
+
+And tells which points lie behind what is laid over them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,24 @@ from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.types import Array
 
 _MIDDLE: Final = (CROP_SIZE - 1) / 2
+_OPAQUE: Final = 128.0
+"""Opacity from which a point is hidden, of 255."""
+
+
+def hidden_by(alpha: Tensor, which: NDArray[np.int64], points: Array) -> NDArray[np.bool_]:
+    """(L, ...) which points pictures hide; points outside are as the border next to them.
+
+    Args:
+        alpha: (n, H, W) opacities of pictures, 0..255.
+        which: (L,) of them lies over the points.
+        points: (L, ..., 2) px.
+    """
+    height, width = alpha.shape[1:]
+    x = np.clip(np.round(points[..., 0]), 0, width - 1).astype(np.int64)
+    y = np.clip(np.round(points[..., 1]), 0, height - 1).astype(np.int64)
+    first = which.reshape(-1, *[1] * (x.ndim - 1)) * (height * width)
+    at = torch.from_numpy(first + y * width + x).to(alpha.device)
+    return np.asarray(alpha.reshape(-1)[at].cpu().numpy() >= _OPAQUE)
 
 
 def occlude(
@@ -24,7 +45,7 @@ def occlude(
     """Lay a rectangle or ellipse over some crops; (N, 21) which points it hides.
 
     Args:
-        image: (N, 3, S, S), is changed.
+        image: (N, 3, 128, 128), is changed.
         points: (N, 21, 2) px.
         share: of the crops.
         grounds: of which some of them show a part.
@@ -76,7 +97,7 @@ def end_picture(
     """Let the camera's picture end inside some crops; (N, 21) which points lie beyond.
 
     Args:
-        image: (N, 3, S, S), is changed.
+        image: (N, 3, 128, 128), is changed.
         points: (N, 21, 2) px.
         share: of the crops.
         rng: source of randomness.

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.appearance import Strength
-from hand_recon_ros.training.beside import OTHER_SIDE_SHARE, covered, places_beside
+from hand_recon_ros.training.beside import OTHER_SIDE_SHARE, places_beside
 from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
 from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, lay_over
 from hand_recon_ros.training.frame_layers import HandRows, draw_places, learnable, moved
+from hand_recon_ros.training.hiding import hidden_by
 from hand_recon_ros.training.photographs import PHOTO_SIZE, Photographs
 from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.training.view_set import MOST_HANDS
@@ -29,9 +30,11 @@ from hand_recon_ros.types import Array
 _CELLS: Final = ((1, 1), (1, 2), (2, 1), (2, 2))
 """Columns and rows of the mosaics."""
 _CELL_SHARES: Final = (0.55, 0.2, 0.1, 0.15)
-_PAIR_SHARE: Final = 0.2
+PAIR_SHARE: Final = 0.2
 """Least share of photographs of pairs. Few are labelled, and without them a detector learns from
 photographs that beside a hand there is no other."""
+_MOST_OFTEN: Final = 5.0
+"""Times that a pair may be shown for each showing of another photograph."""
 _OUTSIDE: Final = 0.25
 """Share of a pair's other hand beyond the photograph from which it is not learned from."""
 _BESIDE_SHARE: Final = 0.25
@@ -56,6 +59,10 @@ class PhotoComposer:
         grounds: what is seen where they end.
         device: of pictures and batches.
         strength: of camera effects.
+        pair_share: least share of photographs of pairs.
+
+    Raises:
+        ValueError: no photograph has labels for all hands that it shows.
     """
 
     def __init__(
@@ -64,9 +71,17 @@ class PhotoComposer:
         grounds: FrameGrounds,
         device: torch.device | str,
         strength: Strength = _STRENGTH,
+        pair_share: float = PAIR_SHARE,
     ) -> None:
         """Keep the parts."""
         self._photographs = photographs
+        self._pairs = photographs.labels["other"] != NOTHING
+        # What is seen and has no label would teach that a hand is none.
+        self._complete = photographs.labels["alone"] | self._pairs
+        if not self._complete.any():
+            raise ValueError("no photograph has labels for all hands that it shows")
+        pairs = self._pairs.sum() / self._complete.sum()
+        self._pair_share = min(pair_share, _MOST_OFTEN * float(pairs))
         self._grounds = grounds
         self._device = torch.device(device)
         self._finish = FrameFinish(device, strength)
@@ -81,7 +96,7 @@ class PhotoComposer:
         image[torch.from_numpy(plain).to(self._device)] = self._tensor(shade)[:, None, None, None]
         self._add_empty_tiles(image, rng)
         frames, cells = _mosaic(count, width, height, rng)
-        numbers = self._complete(len(frames), rng)
+        numbers = self._numbers(len(frames), rng)
         here = self._rows(numbers)
         places = _in_cells(here, cells, rng)
         rows = moved(here, places)
@@ -109,16 +124,13 @@ class PhotoComposer:
         )
         return self._finish.apply(batch, rng)
 
-    def _complete(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Photographs all of whose hands are labelled: others would teach that a hand is none."""
-        labels = self._photographs.labels
-        drawn = self._photographs.draw(count, rng)
-        others = np.flatnonzero(~labels["alone"][drawn] & (labels["other"][drawn] == NOTHING))
-        drawn[others] = rng.choice(np.flatnonzero(labels["alone"]), len(others))
-        pairs = np.flatnonzero(labels["other"])
-        if len(pairs):
-            chosen = np.flatnonzero(rng.random(count) < _PAIR_SHARE)
-            drawn[chosen] = rng.choice(pairs, len(chosen))
+    def _numbers(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Photographs all of whose hands are labelled, pairs among them."""
+        drawn = self._photographs.draw(count, rng, self._complete)
+        lacking = round(self._pair_share * count) - int(self._pairs[drawn].sum())
+        if lacking > 0:
+            others = rng.permutation(np.flatnonzero(~self._pairs[drawn]))[:lacking]
+            drawn[others] = self._photographs.draw(len(others), rng, self._pairs)
         return drawn
 
     def _rows(self, numbers: NDArray[np.int64]) -> HandRows:
@@ -150,7 +162,7 @@ class PhotoComposer:
         numbers = rng.choice(cut_outs, len(chosen))
         here = self._rows(numbers)
         same = here.kinds[:, 0] == rows.kinds[chosen, 0]
-        turned_over = same & (rng.random(len(chosen)) < OTHER_SIDE_SHARE)
+        turned_over = same == (rng.random(len(chosen)) < OTHER_SIDE_SHARE)
         places = places_beside(
             rows.points_px[chosen, 0], here.points_px[:, 0], turned_over, _BESIDE_WAY, rng
         )
@@ -158,7 +170,7 @@ class PhotoComposer:
         at = torch.from_numpy(chosen).to(self._device)
         layer[at] = over + layer[at] * (1 - over[:, 3:] / 255.0)
         points, visible, kinds = rows.points_px.copy(), rows.visible.copy(), rows.kinds.copy()
-        visible[chosen, 0] &= ~covered(over[:, 3], points[chosen, 0])
+        visible[chosen, 0] &= ~hidden_by(over[:, 3], np.arange(len(chosen)), points[chosen, 0])
         points[chosen, 1] = moved(here, places).points_px[:, 0]
         kinds[chosen, 1] = np.where(turned_over, 3 - here.kinds[:, 0], here.kinds[:, 0])
         return HandRows(points, visible, kinds)

@@ -25,6 +25,7 @@ from hand_recon_ros.training.picture_file import (
     read_field,
     read_notes,
     read_pictures,
+    stored_names,
     write_pictures,
 )
 from hand_recon_ros.training.pyramid import pyramid, texels
@@ -67,7 +68,7 @@ _COLOUR, _DARK = 9.0, 70.0
 
 @dataclass(frozen=True)
 class Photographs:
-    """n pictures of ``PHOTO_SIZE`` px on a device, one hand each.
+    """n pictures of ``PHOTO_SIZE`` px on a device, each round one hand; some show its pair's other.
 
     Attributes:
         pixels: (n, T) int32 pyramids.
@@ -130,11 +131,20 @@ class Photographs:
         on_device = torch.from_numpy(pixels).view(torch.int32)[..., 0].to(device)
         return cls(on_device, labels[order], cut_out)
 
-    def draw(self, count: int, rng: np.random.Generator) -> Numbers:
-        """Random pictures: every source as often as the root of its size."""
-        source = self.labels["source"]
+    def draw(
+        self, count: int, rng: np.random.Generator, among: NDArray[np.bool_] | None = None
+    ) -> Numbers:
+        """Random pictures: every source as often as the root of its size.
+
+        Args:
+            count: of pictures.
+            rng: source of randomness.
+            among: (n,) which ones there are to choose from, at least one; None = all.
+        """
+        numbers = np.arange(len(self)) if among is None else np.flatnonzero(among)
+        source = self.labels["source"][numbers]
         share = 1 / np.sqrt(np.bincount(source)[source])
-        return rng.choice(len(self), count, p=share / share.sum())
+        return rng.choice(numbers, count, p=share / share.sum())
 
     def hands(self, numbers: Numbers, has_3d: bool = False) -> HandLabels:
         """The hands of some pictures.
@@ -175,6 +185,15 @@ def packed_hands(path: Path) -> Counter[str]:
     """
     known = (*SOURCES, *read_notes(path))
     return Counter(known[number] for number in read_field(path, "source"))
+
+
+def is_current(path: Path) -> bool:
+    """Whether a packed file holds all that is read of it now; earlier versions wrote less.
+
+    Raises:
+        PictureFileError: the file is missing or is no such file.
+    """
+    return set(PHOTO_LABEL.names or ()) <= set(stored_names(path))
 
 
 def save_photographs(

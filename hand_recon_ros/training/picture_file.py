@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,27 @@ def read_field(path: Path, name: str) -> NDArray[Any]:
         raise _damaged(path, error) from error
 
 
+def stored_names(path: Path) -> list[str]:
+    """Names of the arrays in the file.
+
+    Raises:
+        PictureFileError: the file is missing, or is no such file.
+    """
+    with _opened(path) as file:
+        return list(file.files)
+
+
 def _stored(path: Path, wanted: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """Arrays of the file by name: the wanted ones that are there, or all."""
+    with _opened(path) as file:
+        return {name: file[name] for name in file.files if not wanted or name in wanted}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if not wanted or name in wanted}
+            yield file
     except FileNotFoundError:
         raise PictureFileError(f"{path}: there is no such file; make it first") from None
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
