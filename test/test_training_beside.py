@@ -11,6 +11,7 @@ import torch
 from hand_recon_ros.training.batch import CropBatch
 from hand_recon_ros.training.beside import places_beside
 from hand_recon_ros.training.compositor import PLAIN, Compositor
+from hand_recon_ros.training.data import DataConfig, _photo_crops
 from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.training.photographs import PHOTO_LABEL, PHOTO_SIZE, Photographs
 from hand_recon_ros.training.pyramid import pyramid
@@ -77,6 +78,21 @@ def test_what_a_cut_out_hand_covers_is_not_visible(photographs: Photographs) -> 
     assert 0.1 < float((~visible).float().mean()) < 0.9
     assert float((wall == visible).float().mean()) > 0.95  # but for px at the disc's edge
     assert not like(crops(photographs, 4, beside_share=0.0).image, MAGENTA).any()
+
+
+def test_training_lays_the_cut_out_hands_of_its_photographs_beside_the_others(
+    photographs: Photographs,
+) -> None:
+    config = replace(PLAIN, beside_share=1.0)
+    compositor = Compositor(GroundBank("cpu", 0, None, 1), "cpu", config)
+    for there in (True, False):
+        some = replace(photographs, cut_out=photographs.cut_out & there)
+        rng = np.random.default_rng(0)
+        image = _photo_crops(some, compositor, DataConfig(real_3d=False), 30, rng).image
+        on_walls = (like(image, GREY) & (torch.arange(128) < 8)).flatten(1).sum(1) > 500
+        shown = like(image, MAGENTA).flatten(1).sum(1) > 30
+        assert on_walls.sum() > 5
+        assert bool(shown[on_walls].any()) == there
 
 
 @pytest.mark.parametrize("left", [False, True])
