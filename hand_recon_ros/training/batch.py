@@ -11,6 +11,8 @@ from torch import Tensor
 
 CROP_SIZE: Final = 128
 """Side of a crop, px."""
+CROP_MIDDLE: Final = (CROP_SIZE - 1) / 2
+"""Both coordinates of its middle, px."""
 FRAMING: Final = 1.7
 """Side of a crop over the longer side of the box of the 21 joints."""
 SYNTHETIC: Final = 0

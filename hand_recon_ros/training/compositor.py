@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hand_recon_ros.skeleton import KNUCKLES
 from hand_recon_ros.training.appearance import NONE, Appearance, Strength, some
-from hand_recon_ros.training.batch import CROP_SIZE, CropBatch
+from hand_recon_ros.training.batch import CROP_MIDDLE, CROP_SIZE, CropBatch
 from hand_recon_ros.training.beside import (
     OTHER_SIDE_SHARE,
     lay_cut_outs,
@@ -29,7 +29,6 @@ from hand_recon_ros.training.hiding import end_picture, hidden_by, occlude
 from hand_recon_ros.training.pyramid import level_of, sampled
 from hand_recon_ros.types import Array
 
-_MIDDLE: Final = (CROP_SIZE - 1) / 2
 _POINTING: Final = 0.25
 """Way from the wrist to the middle knuckle, over the longer side of the box of the key points, from
 which on a hand points clearly somewhere."""
@@ -249,7 +248,7 @@ class Compositor:
 
 def _step(back: Array) -> Array:
     """(N,) picture px for each crop px in the middle of the crop, of homographies (N, 3, 3)."""
-    at = np.array([_MIDDLE, _MIDDLE, 1.0])
+    at = np.array([CROP_MIDDLE, CROP_MIDDLE, 1.0])
     middle = back @ at
     u = middle[:, :2] / middle[:, 2:]
     change = (back[:, :2, :2] - u[:, :, None] * back[:, 2:, :2]) / middle[:, 2:, None]

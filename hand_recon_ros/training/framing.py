@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.rotations import exp_so3
 from hand_recon_ros.skeleton import KNUCKLES
-from hand_recon_ros.training.batch import CROP_SIZE, FRAMING
+from hand_recon_ros.training.batch import CROP_MIDDLE, CROP_SIZE, FRAMING
 from hand_recon_ros.types import Array
 
-_MIDDLE: Final = (CROP_SIZE - 1) / 2
 _WIDEST: Final = 2.0
 """Largest tangent of half a crop's field of view, as in ``keypoints.crops``."""
 _NEAREST: Final = 0.05
@@ -186,7 +185,7 @@ def _cameras(K: Array, centre: Array, side: Array, up: Array, mirrored: Flags) -
     to_crop = np.zeros((n, 3, 3))
     to_crop[:, 0, 0] = np.where(mirrored, -focal, focal)
     to_crop[:, 1, 1] = focal
-    to_crop[:, :2, 2] = _MIDDLE
+    to_crop[:, :2, 2] = CROP_MIDDLE
     to_crop[:, 2, 2] = 1.0
     return Crops(rotation, focal, mirrored, to_crop @ rotation @ inverse)
 

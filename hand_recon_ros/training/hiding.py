@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hand_recon_ros.training.appearance import some
-from hand_recon_ros.training.batch import CROP_SIZE
+from hand_recon_ros.training.batch import CROP_MIDDLE, CROP_SIZE
 from hand_recon_ros.training.grounds import GroundBank
 from hand_recon_ros.types import Array
 
-_MIDDLE: Final = (CROP_SIZE - 1) / 2
 _OPAQUE: Final = 128.0
 """Opacity from which a point is hidden, of 255."""
 
@@ -110,7 +109,7 @@ def end_picture(
         return beyond
     heading = rng.uniform(-np.pi, np.pi, k)
     normal = np.column_stack([np.cos(heading), np.sin(heading)])
-    limit = normal.sum(axis=1) * _MIDDLE + rng.uniform(0.12, 0.45, k) * CROP_SIZE
+    limit = normal.sum(axis=1) * CROP_MIDDLE + rng.uniform(0.12, 0.45, k) * CROP_SIZE
     along = np.einsum("ki,kpi->kp", normal, points[chosen])
     beyond[chosen] = along > limit[:, None]
     line = torch.arange(CROP_SIZE, device=image.device, dtype=torch.float32)
