@@ -16,6 +16,7 @@ from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.training import self_labels
 from hand_recon_ros.training.agreement import agreed_hands
 from hand_recon_ros.training.command import TrainOptions, photographs_file
+from hand_recon_ros.training.label_sheet import write_label_sheets
 from hand_recon_ros.training.photographs import SOURCES, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
@@ -158,6 +159,7 @@ def test_pictures_are_labelled_once(
     assert not first["unconfirmed"]
     wrist = np.array(first["joints_px"])[0]
     np.testing.assert_allclose(wrist, (160, 200), atol=1.0)
+    assert f"look at them before you train: {out / 'dots_1.jpg'}" in told.out
     assert label(pictures, out) == 0
     assert "0 hands labelled in 2 pictures" in capfd.readouterr().out
     assert len(lines_of(out)) == 2
@@ -184,6 +186,34 @@ def test_what_ours_does_not_confirm_counts_half(
     # Ours is a quarter of a label that it confirms, and no part of another.
     assert reaches[1] == pytest.approx(1.02 * reaches[0], rel=0.005)
     assert reaches[2] == pytest.approx(reaches[0], rel=0.005)
+
+
+def test_sheets_show_what_is_labelled_and_what_is_not(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers(monkeypatch)
+    out = tmp_path / "labelled"
+    assert label(pictures, out) == 0
+    labels = out / "labels.jsonl"
+    first, second = lines_of(out)
+    many = [{**first, "hands_seen_in_file": 2}, second, *[{**second, "source": "others"}] * 2]
+    labels.write_text("".join(json.dumps(line) + "\n" for line in many))
+    (path,) = write_label_sheets(out, "dots")
+    sheet = cv2.imread(str(path))[..., ::-1].astype(int)
+    assert sheet.shape == (194, 8 * 180, 3), "a row, for two pictures of this source"
+    texts = sheet[182:, :180], sheet[182:, 180:360]
+    red = [((t[..., 0] - t[..., 2]) > 60).sum() > 40 for t in texts]
+    assert red == [True, False], "the first lacks a label"
+    assert sheet[182:, 180:360].max() > 150
+    blue = [((s[..., 2] - s[..., 0]) > 90).sum() for s in (sheet[:160, :180], sheet[:160, 180:360])]
+    assert blue[1] > 2 * blue[0], "bones of left hands are blue"
+    names = {f"dots/{k}.jpg" for k in range(60)}
+    image = (out / first["file"]).read_bytes()
+    for name in names:
+        (out / name).write_bytes(image)
+    labels.write_text("".join(json.dumps({**first, "file": name}) + "\n" for name in names))
+    assert [path.name for path in write_label_sheets(out, "dots")] == ["dots_1.jpg", "dots_2.jpg"]
+    assert write_label_sheets(out, "nobody") == []
 
 
 def test_training_takes_in_more_photographs(

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.bench.real_pictures import Picture
-from hand_recon_ros.skeleton import BONES, FINGERS
+from hand_recon_ros.rendering.marks import draw_bones
+from hand_recon_ros.skeleton import FINGERS
 from hand_recon_ros.training.real_exam import Judgement, SeenHand
 from hand_recon_ros.types import Array
 
@@ -23,7 +24,6 @@ _REACH: Final = 2.5
 """Side of a tile over the longer side of the box of the known hands."""
 _COLOURS: Final = {"left": (60, 120, 255), "right": (255, 140, 0)}
 _KNOWN: Final = (255, 255, 255)
-_SHIFT: Final = 4
 
 
 class WorstCases:
@@ -73,10 +73,10 @@ def _tile(
     matrix = _framing(picture)
     tile = np.asarray(cv2.warpAffine(image, matrix, (_TILE, _TILE), flags=cv2.INTER_AREA), np.uint8)
     for hand in seen:
-        _draw(tile, _placed(hand.points_px, matrix), _COLOURS[hand.side], 2)
+        draw_bones(tile, _placed(hand.points_px, matrix), _COLOURS[hand.side], 2)
     for label in picture.known:
         if label.points_px is not None:
-            _draw(tile, _placed(label.points_px, matrix), _KNOWN, 1)
+            draw_bones(tile, _placed(label.points_px, matrix), _KNOWN, 1)
     for line, text in enumerate((f"{kind} {picture.name}", _wrong(judgement))):
         place = (4, 14 + 216 * line)
         cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
@@ -116,11 +116,3 @@ def _wrong(judgement: Judgement) -> str:
             names = [name[0] for name, out in zip(FINGERS, verdict.fingers, strict=True) if out]
             told.append(f"shows {verdict.known.digit}, out: {''.join(names) or 'none'}")
     return ", ".join(told)
-
-
-def _draw(
-    tile: NDArray[np.uint8], points_px: Array, colour: tuple[int, int, int], thickness: int
-) -> None:
-    places = np.round(np.clip(points_px, -_TILE, 2 * _TILE) * 2**_SHIFT).astype(np.int32)
-    lines = [*places[np.array(BONES)]]
-    cv2.polylines(tile, lines, False, colour, thickness, cv2.LINE_AA, _SHIFT)

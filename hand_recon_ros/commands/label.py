@@ -30,8 +30,12 @@ def add_to(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from hand_recon_ros.training.label_sheet import write_label_sheets
     from hand_recon_ros.training.self_labels import label_pictures
 
     hands, looked = label_pictures(options.pictures, options.output, options.source, options.terms)
     print(f"{options.source}: {hands} hands labelled in {looked} pictures: {options.output}")
+    sheets = write_label_sheets(options.output, options.source)
+    if sheets:
+        print(f"look at them before you train: {', '.join(map(str, sheets))}")
     return DONE

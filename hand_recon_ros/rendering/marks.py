@@ -56,6 +56,22 @@ def draw_skeleton(
             cv2.circle(canvas, at, small, tint, -1, cv2.LINE_AA, _SHIFT)
 
 
+def draw_bones(
+    canvas: NDArray[np.uint8], points_px: Array, colour: tuple[int, int, int], thickness: int
+) -> None:
+    """Draw the bones of a hand as plain lines, in place.
+
+    Args:
+        canvas: (H, W, 3) RGB.
+        points_px: (21, 2) joints in this picture.
+        colour: RGB, 0..255.
+        thickness: of the lines, px.
+    """
+    most = max(canvas.shape)
+    places = np.round(np.clip(points_px, -most, 2 * most) * 2**_SHIFT).astype(np.int32)
+    cv2.polylines(canvas, [*places[_BONES]], False, colour, thickness, cv2.LINE_AA, _SHIFT)
+
+
 @functools.cache
 def _joint_colours(side: Side) -> NDArray[np.float64]:
     colours = np.tile(SIDE_COLOURS[side], (NUM_JOINTS, 1))
