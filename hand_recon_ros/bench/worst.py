@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.bench.real_pictures import Picture
 from hand_recon_ros.rendering.marks import draw_bones
+from hand_recon_ros.rendering.tiles import in_rows
 from hand_recon_ros.skeleton import FINGERS
 from hand_recon_ros.training.real_exam import Judgement, SeenHand
 from hand_recon_ros.types import Array
@@ -56,9 +57,7 @@ class WorstCases:
         """Write the sheet, a block of rows for each kind; False where there is nothing."""
         rows = []
         for cases in self._cases.values():
-            tiles = [tile for _, _, tile in cases]
-            tiles += [np.zeros((_TILE, _TILE, 3), np.uint8)] * (-len(tiles) % _COLUMNS)
-            rows += [np.hstack(tiles[k : k + _COLUMNS]) for k in range(0, len(tiles), _COLUMNS)]
+            rows.append(in_rows([tile for _, _, tile in cases], _COLUMNS))
         if not rows:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)

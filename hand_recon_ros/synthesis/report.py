@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.rendering.tiles import in_rows
 from hand_recon_ros.skeleton import BONES, FINGERS
 from hand_recon_ros.synthesis.appearance import TONES
 from hand_recon_ros.synthesis.poses import POSE_KINDS
@@ -26,10 +27,9 @@ def contact_sheet(
 ) -> NDArray[np.uint8]:
     """Pictures beside each other, RGB; with ``labels`` key points and masks are drawn in."""
     tiles = [labelled(sample) if labels else sample.image for sample in samples]
-    small = [cv2.resize(tile, (_TILE, _TILE), interpolation=cv2.INTER_AREA) for tile in tiles]
-    small += [np.zeros((_TILE, _TILE, 3), np.uint8)] * (-len(small) % columns)
-    rows = [np.hstack(small[k : k + columns]) for k in range(0, len(small), columns)]
-    return np.vstack(rows)
+    size = (_TILE, _TILE)
+    small = [cv2.resize(tile, size, interpolation=cv2.INTER_AREA) for tile in tiles]
+    return in_rows([np.asarray(tile, np.uint8) for tile in small], columns)
 
 
 def labelled(sample: Sample) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hand_recon_ros.training.pyramid import level_of, sampled
+from hand_recon_ros.training.pyramid import level_of_similarity, sampled
 from hand_recon_ros.types import Array
 
 OTHER_SIDE_SHARE: Final = 0.8
@@ -71,7 +71,6 @@ def lay_cut_outs(
         (N, S, S) their opacities, 0..255.
     """
     back = np.linalg.inv(places)
-    level = level_of(np.sqrt(np.abs(np.linalg.det(back[:, :2, :2]))))
-    over = sampled(pixels, size, numbers, level, back, image.shape[-1])
+    over = sampled(pixels, size, numbers, level_of_similarity(back), back, image.shape[-1])
     image.mul_(1 - over[:, 3:] / 255.0).add_(over[:, :3] / 255.0)
     return over[:, 3]

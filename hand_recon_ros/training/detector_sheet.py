@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.detection.ssd_rpn import FoundHand
+from hand_recon_ros.rendering.tiles import in_rows
 from hand_recon_ros.training.detector_batch import NOTHING, DetectorBatch
 from hand_recon_ros.types import Array
 
@@ -49,10 +50,7 @@ def detector_sheet(
             place = (int(low[0]) + 2, max(int(low[1]), 0) + 12)
             cv2.putText(cell, f"{hand.score:.2f}", place, 0, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
         cells.append(cell)
-    while len(cells) % _COLUMNS:
-        cells.append(np.zeros_like(cells[0]))
-    rows = [np.hstack(cells[k : k + _COLUMNS]) for k in range(0, len(cells), _COLUMNS)]
-    return np.asarray(np.vstack(rows), dtype=np.uint8)
+    return in_rows(cells, _COLUMNS)
 
 
 def _draw(

@@ -35,7 +35,7 @@ from hand_recon_ros.training.frame_layers import (
     rows_of,
 )
 from hand_recon_ros.training.hiding import hidden_by
-from hand_recon_ros.training.pyramid import level_of, sampled
+from hand_recon_ros.training.pyramid import level_of_similarity, sampled
 from hand_recon_ros.training.replay import Replay
 from hand_recon_ros.training.view_set import MOST_HANDS
 from hand_recon_ros.types import Array
@@ -145,8 +145,8 @@ class FrameComposer:
         patch = false & (rng.random(len(frames)) < 0.5)
         places[patch] = _enlarged(places[patch], here.points_px[patch, 0, 9], rng)
         back = np.linalg.inv(places)
-        step = np.sqrt(np.abs(np.linalg.det(back[:, :2, :2])))
-        layer = sampled(views.pixels, views.size, slots, level_of(step), back, LONG_SIDE)
+        level = level_of_similarity(back)
+        layer = sampled(views.pixels, views.size, slots, level, back, LONG_SIDE)
         layer = layer[:, :, :height, :width]
         rows = moved(here, places)
         if false.any():
@@ -195,9 +195,15 @@ class FrameComposer:
 
 
 def lay_over(image: Tensor, frames: NDArray[np.int64], layer: Tensor) -> None:
-    """Lay premultiplied pictures (L, 4, H, W) over some frames (N, 3, H, W), all 0..255."""
+    """Lay premultiplied pictures (L, 4, H, W) over some frames or pictures, all 0..255.
+
+    Args:
+        image: (N, 3, H, W), or premultiplied (N, 4, H, W); is changed.
+        frames: (L,) of them that get one.
+        layer: what they get.
+    """
     at = torch.from_numpy(frames).to(image.device)
-    image[at] = torch.addcmul(layer[:, :3], image[at], 1 - layer[:, 3:] / 255.0)
+    image[at] = torch.addcmul(layer[:, : image.shape[1]], image[at], 1 - layer[:, 3:] / 255.0)
 
 
 class FrameFinish:

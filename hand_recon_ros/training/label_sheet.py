@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from hand_recon_ros.rendering.marks import draw_bones
 from hand_recon_ros.rendering.palette import SIDE_COLOURS
-from hand_recon_ros.training.photo_packing import label_lines, read_picture
+from hand_recon_ros.rendering.tiles import in_rows
+from hand_recon_ros.training.photo_packing import label_lines, lines_by_file, read_picture
 
 _TILE: Final = 180
 _TEXT: Final = 14
@@ -42,18 +43,13 @@ def write_label_sheets(folder: Path, source: str) -> list[Path]:
         ValueError: the labels or a picture cannot be read.
         OSError: a sheet cannot be written.
     """
-    by_file: dict[str, list[dict[str, Any]]] = {}
-    for hand in label_lines(folder):
-        if hand["source"] == source:
-            by_file.setdefault(hand["file"], []).append(hand)
+    by_file = lines_by_file(hand for hand in label_lines(folder) if hand["source"] == source)
     files = list(by_file)
     sheets = []
     for number, first in enumerate(range(0, len(files), _COLUMNS * _ROWS), start=1):
         tiles = [_tile(folder, by_file[f]) for f in files[first : first + _COLUMNS * _ROWS]]
-        tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
-        rows = [np.hstack(tiles[k : k + _COLUMNS]) for k in range(0, len(tiles), _COLUMNS)]
         path = folder / f"{source}_{number}.jpg"
-        if not cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)):
+        if not cv2.imwrite(str(path), cv2.cvtColor(in_rows(tiles, _COLUMNS), cv2.COLOR_RGB2BGR)):
             raise OSError(f"'{path}' cannot be written: is the disk full?")
         sheets.append(path)
     return sheets

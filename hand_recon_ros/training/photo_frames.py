@@ -23,7 +23,7 @@ from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, la
 from hand_recon_ros.training.frame_layers import HandRows, draw_places, learnable, moved
 from hand_recon_ros.training.hiding import hidden_by
 from hand_recon_ros.training.photographs import PHOTO_SIZE, Photographs
-from hand_recon_ros.training.pyramid import level_of, sampled
+from hand_recon_ros.training.pyramid import level_of_similarity, sampled
 from hand_recon_ros.training.view_set import MOST_HANDS
 from hand_recon_ros.types import Array
 
@@ -167,8 +167,7 @@ class PhotoComposer:
             rows.points_px[chosen, 0], here.points_px[:, 0], turned_over, _BESIDE_WAY, rng
         )
         over = self._layer(numbers, places, cells[chosen], width, height, rng)
-        at = torch.from_numpy(chosen).to(self._device)
-        layer[at] = over + layer[at] * (1 - over[:, 3:] / 255.0)
+        lay_over(layer, chosen, over)
         points, visible, kinds = rows.points_px.copy(), rows.visible.copy(), rows.kinds.copy()
         visible[chosen, 0] &= ~hidden_by(over[:, 3], np.arange(len(chosen)), points[chosen, 0])
         points[chosen, 1] = moved(here, places).points_px[:, 0]
@@ -207,10 +206,9 @@ class PhotoComposer:
     ) -> Tensor:
         """(L, 4, H, W) premultiplied photographs in their cells."""
         back = np.linalg.inv(places)
-        step = np.sqrt(np.abs(np.linalg.det(back[:, :2, :2])))
-        layer = sampled(
-            self._photographs.pixels, PHOTO_SIZE, numbers, level_of(step), back, LONG_SIDE
-        )[:, :, :height, :width]
+        level = level_of_similarity(back)
+        layer = sampled(self._photographs.pixels, PHOTO_SIZE, numbers, level, back, LONG_SIDE)
+        layer = layer[:, :, :height, :width]
         x = torch.arange(width, device=self._device, dtype=torch.float32)
         y = torch.arange(height, device=self._device, dtype=torch.float32)[:, None]
         low, high = self._tensor(cells[:, :2]), self._tensor(cells[:, 2:])

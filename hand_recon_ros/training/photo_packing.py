@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -130,6 +130,14 @@ def label_lines(folder: Path) -> list[dict[str, Any]]:
     raise ValueError(f"'{path}' is damaged: remove the lines that are no labels, or make it again")
 
 
+def lines_by_file(lines: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What is told of the hands of each picture, in the order of the lines."""
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for told in lines:
+        by_file.setdefault(told["file"], []).append(told)
+    return by_file
+
+
 def digit_files(folder: Path) -> list[tuple[Path, bool]]:
     """Pictures of digits by name, and whether they are held out of training."""
     files = sorted(folder.glob("*/*.JPG"), key=lambda file: file.name)
@@ -175,9 +183,7 @@ def _all_hands(data: Path) -> Iterator[_Hand]:
 
 def _photos(folder: Path) -> Iterator[_Hand]:
     lines = label_lines(folder)
-    by_file: dict[str, list[dict[str, Any]]] = {}
-    for told in lines:
-        by_file.setdefault(told["file"], []).append(told)
+    by_file = lines_by_file(lines)
     for told in lines:
         others = [line for line in by_file[told["file"]] if line is not told]
         pair = len(others) == 1 and told["hands_seen_in_file"] == 2

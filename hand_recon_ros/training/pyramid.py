@@ -49,6 +49,11 @@ def level_of(step: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.clip(wanted, 0, LEVELS - 1).astype(np.int64)
 
 
+def level_of_similarity(to_picture: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The level to sample through similarities (N, 3, 3) to px of the picture."""
+    return level_of(np.sqrt(np.abs(np.linalg.det(to_picture[:, :2, :2]))))
+
+
 def starts(size: int) -> list[int]:
     """Where each level of a pyramid begins."""
     return [sum((size >> k) ** 2 for k in range(level)) for level in range(LEVELS)]
