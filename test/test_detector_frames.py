@@ -159,6 +159,17 @@ def test_photographs_lie_where_their_labels_say(
     assert sorted(set(rows.tolist())) == [1, 2, 4]
 
 
+def test_hands_of_photographs_hang_down_too_and_some_are_small(grounds: FrameGrounds) -> None:
+    """Those in the photographs point up; a detector that saw only such misses hands at rest."""
+    composer = PhotoComposer(make_photographs(False), grounds, "cpu", NONE)
+    batch = composer.frames(150, 320, 240, np.random.default_rng(5))
+    down = batch.directions[batch.hands][:, 1]
+    assert 0.08 < float((down > 0.5).float().mean()) < 0.25
+    assert 0.5 < float((down < -0.5).float().mean())
+    sides = (batch.boxes[..., 2:] - batch.boxes[..., :2]).amax(-1)[batch.hands]
+    assert 0.05 < float((sides < 32).float().mean()) < 0.4
+
+
 def test_photographs_with_unlabelled_hands_are_left_out(grounds: FrameGrounds) -> None:
     photographs = make_photographs(False)
     photographs.labels["alone"] = np.arange(8) == 0  # one left hand

@@ -20,13 +20,14 @@ from hand_recon_ros.types import Array
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-HAND_SHARE: Final = (0.07, 0.95)
+HAND_SHARE: Final = (0.05, 0.95)
 """Longer side of a hand's box over the long side of the frame; log-uniform."""
 _OFTEN_INSIDE: Final = 0.85
 """Share of views whose hands are moved so that they fit into the frame."""
 _ROLL_DEG: Final = 15.0
-_WILD_SHARE: Final = 0.15
-"""Share of views that are turned by any angle."""
+_WILD_SHARE: Final = 0.3
+"""Share of views that are turned by any angle: people in photographs mostly show hands that point
+up, but hands also hang down."""
 _LEAST_INSIDE: Final = 0.55
 """Share of a hand's key points in the frame below which it is not learned from."""
 _LEAST_SEEN: Final = 0.25

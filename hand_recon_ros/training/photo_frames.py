@@ -41,7 +41,7 @@ _BESIDE_SHARE: Final = 0.25
 """Share of hands alone that get a cut-out hand beside or partly over them."""
 _BESIDE_WAY: Final = (0.25, 1.1)
 """Way between the middles over the box of the hand alone."""
-_SHARE: Final = (0.22, 0.95)
+_SHARE: Final = (0.12, 0.95)
 """Longer side of a hand's box over the shorter side of its cell."""
 _EMPTY_SHARE: Final = 0.6
 """Share of frames with a tile that shows no hand: a rectangle alone is no sign of one."""
