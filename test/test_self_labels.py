@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,12 +15,13 @@ from hand_recon_ros import cli
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.training import self_labels
-from hand_recon_ros.training.agreement import agreed_hands
+from hand_recon_ros.training.agreement import agreed_hands, found_hands
 from hand_recon_ros.training.command import TrainOptions, photographs_file
 from hand_recon_ros.training.label_sheet import write_label_sheets
 from hand_recon_ros.training.photographs import SOURCES, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
+from hand_recon_ros.training.surroundings import cut_round_hands
 from hand_recon_ros.types import Detection, Frame, Keypoints
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -132,9 +134,9 @@ def readers(monkeypatch: pytest.MonkeyPatch, ours_longer: float = 1.0) -> list[F
     return made
 
 
-def label(pictures: Path, output: Path, source: str = "dots") -> int:
+def label(pictures: Path, output: Path, source: str = "dots", *further: str) -> int:
     return cli.main(["label", str(pictures), "-o", str(output), "--source", source,
-                     "--terms", "drawn here, CC0"])  # fmt: skip
+                     "--terms", "drawn here, CC0", *further])  # fmt: skip
 
 
 def lines_of(folder: Path) -> list[dict]:
@@ -163,6 +165,62 @@ def test_pictures_are_labelled_once(
     assert label(pictures, out) == 0
     assert "0 hands labelled in 2 pictures" in capfd.readouterr().out
     assert len(lines_of(out)) == 2
+
+
+class NearSighted(DotReader):
+    """Sees only hands of at least a fifth of a picture, and the lowest one of several."""
+
+    def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
+        rows = np.flatnonzero(np.ptp(frame.image.reshape(len(frame.image), -1), axis=1))
+        gap = np.flatnonzero(np.diff(rows) > 60)
+        image = frame.image.copy()
+        image[: rows[gap[-1]] + 1 if len(gap) else 0] = 40
+        found = super().estimate(replace(frame, image=image), detections)
+        return [k for k in found if np.ptp(k.points_px, axis=0).max() > 0.2 * max(image.shape)]
+
+
+def people() -> np.ndarray:
+    """Two small hands, one high and one low, in a large picture."""
+    image = np.full((900, 1020, 3), 40, np.uint8)
+    small = cv2.resize(picture(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    for x, y in ((100, 120), (800, 600)):
+        image[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return image
+
+
+def test_small_hands_of_whole_people_are_cut_out() -> None:
+    near_sighted = NearSighted()
+    front_end = FrontEnd(detector=near_sighted, estimator=near_sighted)
+    image = people()
+    assert found_hands(front_end, image) == []
+    cuts = cut_round_hands(front_end, image)
+    assert len(cuts) == 2, "each once, though parts overlap"
+    for cut in cuts:
+        (hand,) = reader().estimator.estimate(Frame(cut, 0.0, None), [])  # type: ignore[arg-type]
+        assert max(cut.shape) >= 320
+        box = np.ptp(hand.points_px, axis=0).max() / max(cut.shape)
+        assert 0.12 < box < 0.25
+        middle = hand.points_px.mean(axis=0) / cut.shape[1::-1]
+        assert (abs(middle - 0.5) < 0.35).all()
+    assert cut_round_hands(front_end, np.full((90, 120, 3), 40, np.uint8)) == []
+
+
+def test_cut_outs_are_labelled_instead_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    readers(monkeypatch)
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "one.png"), picture()[..., ::-1])
+    for further in ((), ("--people",)):
+        out = tmp_path / f"out{len(further)}"
+        for count in (1, 0):  # it is known the second time
+            assert label(tmp_path / "in", out, "dots", *further) == 0
+            assert f"{count} hands labelled in {count} pictures" in capfd.readouterr().out
+        (line,) = lines_of(out)
+        assert line["file"].endswith("_0.jpg") == bool(further)
+        shown = cv2.imread(str(out / line["file"]))[..., ::-1]
+        (hand,) = reader().estimator.estimate(Frame(shown, 0.0, None), [])  # type: ignore[arg-type]
+        np.testing.assert_allclose(hand.points_px, line["joints_px"], atol=1.5)
 
 
 def test_what_ours_does_not_confirm_counts_half(

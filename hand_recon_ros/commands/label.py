@@ -26,6 +26,11 @@ def add_to(commands: Commands) -> None:
     command.add_argument(
         "--terms", metavar="TEXT", required=True, help="maker and licence, for the model card"
     )
+    command.add_argument(
+        "--people", action="store_true",
+        help="the pictures show whole people: search them in parts, too, and label cut-outs round "
+        "each hand",
+    )  # fmt: skip
     command.set_defaults(run=_run)
 
 
@@ -33,7 +38,9 @@ def _run(options: argparse.Namespace) -> int:
     from hand_recon_ros.training.label_sheet import write_label_sheets
     from hand_recon_ros.training.self_labels import label_pictures
 
-    hands, looked = label_pictures(options.pictures, options.output, options.source, options.terms)
+    hands, looked = label_pictures(
+        options.pictures, options.output, options.source, options.terms, people=options.people
+    )
     print(f"{options.source}: {hands} hands labelled in {looked} pictures: {options.output}")
     sheets = write_label_sheets(options.output, options.source)
     if sheets:

@@ -34,12 +34,15 @@ from hand_recon_ros.training.agreement import (
 )
 from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture
 from hand_recon_ros.training.photographs import SOURCES
+from hand_recon_ros.training.surroundings import cut_round_hands
 
 _LONGEST: Final = 640
 """Of the copies that are kept, px."""
 _TURNED: Final = (15.0, -15.0)
 _CONFIRMED: Final = 0.1
 """Most distance between our key points and the peer's, over the hand's box."""
+_NUMBERED: Final = re.compile(r"(_[0-9a-f]{10})(_\d+)?\.jpg$")
+"""How copies' names end: part of the picture's digest, and the number of the cut-out."""
 
 Image = NDArray[np.uint8]
 
@@ -67,6 +70,10 @@ class Labeller(Closing):
         self._peer.close()
         self._ours.close()
 
+    def surroundings(self, image: Image) -> list[Image]:
+        """Cut-outs of a picture (H, W, 3) RGB of whole people, see ``cut_round_hands``."""
+        return cut_round_hands(self._peer, image)
+
     def label(self, image: Image) -> Iterator[dict[str, Any]]:
         """Labels of the hands of a picture (H, W, 3) RGB, as ``photo_packing`` reads them."""
         told = agreed_hands(self._peer, image, _TURNED)
@@ -87,7 +94,9 @@ class Labeller(Closing):
             }
 
 
-def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tuple[int, int]:
+def label_pictures(
+    pictures: Path, folder: Path, source: str, terms: str, *, people: bool = False
+) -> tuple[int, int]:
     """Label all pictures below a folder; what was labelled before is not looked at again.
 
     Args:
@@ -96,6 +105,7 @@ def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tup
             ``labels.jsonl``; several sources can share it.
         source: short name of where the pictures are from.
         terms: maker and licence, for the model card.
+        people: pictures show whole people: what is labelled are cut-outs round their hands.
 
     Returns:
         Hands that were labelled now, and pictures that were looked at.
@@ -117,32 +127,40 @@ def label_pictures(pictures: Path, folder: Path, source: str, terms: str) -> tup
     if not found:
         raise ValueError(f"'{pictures}': no pictures ({', '.join(IMAGE_SUFFIXES)}) are in it")
     (folder / source).mkdir(parents=True, exist_ok=True)
-    known = {hand["file"] for hand in label_lines(folder)}
+    known = {_NUMBERED.sub(r"\1", hand["file"]) for hand in label_lines(folder)}
     hands = looked = 0
     with Labeller() as labeller, (folder / LABELS_FILE).open("a", encoding="utf-8") as file:
         for path in tqdm(found, unit="picture", desc=source):
             # The same picture has one name, wherever it lies, and no other picture has it.
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-            name = f"{source}/{path.stem}_{digest}.jpg"
+            name = f"{source}/{path.stem}_{digest}"
             if name in known:
                 continue
             known.add(name)
             looked += 1
             try:
-                image = _reduced(read_picture(path))
+                image = read_picture(path)
             except ValueError as error:
                 tqdm.write(f"{error}: left out")
                 continue
-            lines = list(labeller.label(image))
-            if not lines:
-                continue
-            if not cv2.imwrite(str(folder / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-                raise OSError(f"'{folder / name}' cannot be written: is the disk full?")
-            about = {"file": name, "source": source, "terms": terms}
-            file.writelines(json.dumps(about | line) + "\n" for line in lines)
+            lines: list[dict[str, Any]] = []
+            for number, shown in enumerate(labeller.surroundings(image) if people else [image]):
+                copy = f"{name}_{number}.jpg" if people else f"{name}.jpg"
+                about = {"file": copy, "source": source, "terms": terms}
+                told = _labelled(labeller, _reduced(shown), folder / copy)
+                lines += [about | line for line in told]
+            file.writelines(json.dumps(line) + "\n" for line in lines)
             file.flush()  # an interruption keeps what was labelled
             hands += len(lines)
     return hands, looked
+
+
+def _labelled(labeller: Labeller, image: Image, path: Path) -> list[dict[str, Any]]:
+    """Labels of a picture (H, W, 3) RGB, which is kept where it has some."""
+    lines = list(labeller.label(image))
+    if lines and not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"'{path}' cannot be written: is the disk full?")
+    return lines
 
 
 def _same(hand: AgreedHand, ours: AgreedPicture) -> AgreedHand | None:
