@@ -174,6 +174,18 @@ def test_every_source_is_drawn_by_the_root_of_its_size() -> None:
     assert (labels["source"][drawn] == 1).mean() == pytest.approx(2 / 3, abs=0.03)
 
 
+@pytest.mark.parametrize(("hanging", "share"), [(0, 0.0), (4, 20 / 516), (40, 0.15), (150, 0.3)])
+def test_hanging_hands_are_drawn_more_often(hanging: int, share: float) -> None:
+    """To a share of 15 %, but never more than five times as often as others."""
+    labels = np.zeros(500, PHOTO_LABEL)
+    labels["points_px"][:, 9] = (10, -60)
+    labels["points_px"][:hanging, 9] = (10, 60)
+    empty = Photographs.__new__(Photographs)
+    object.__setattr__(empty, "labels", labels)
+    drawn = empty.draw(20000, np.random.default_rng(1))
+    assert (drawn < hanging).mean() == pytest.approx(share, abs=0.008)
+
+
 def test_batches_mix_by_share(folder: Path, packed: Path) -> None:
     labels = np.zeros(3, LABEL)
     labels["K"] = [[300, 0, 127.5], [0, 300, 127.5], [0, 0, 1]]

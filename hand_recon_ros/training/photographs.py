@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hand_recon_ros.training.frame_layers import directions_of
 from hand_recon_ros.training.hand_labels import HandLabels, Numbers
 from hand_recon_ros.training.picture_file import (
     Labels,
@@ -62,6 +63,13 @@ PHOTO_LABEL: Final = np.dtype(
 wrist at the origin, picture's axes; ``other``: the picture's other hand, where only that one is
 seen besides and it is labelled: 1 left, 2 right."""
 _QUALITY: Final = 76
+HANGING_SHARE: Final = 0.15
+"""Least share of hands that hang down. Photographs of gestures show hardly any, and a network that
+saw only those misses the hands of people who stand."""
+_HANGING: Final = 0.5
+"""How far down a hand points (1 = straight down) that hangs."""
+_MOST_OFTEN: Final = 5.0
+"""Times that a hanging hand may be drawn for each drawing of another."""
 _COLOUR, _DARK = 9.0, 70.0
 """Lab distance from the ground's colour, and lightness, of what is no plain ground."""
 
@@ -134,7 +142,7 @@ class Photographs:
     def draw(
         self, count: int, rng: np.random.Generator, among: NDArray[np.bool_] | None = None
     ) -> Numbers:
-        """Random pictures: every source as often as the root of its size.
+        """Random pictures: every source as often as the root of its size, hanging hands more often.
 
         Args:
             count: of pictures.
@@ -144,6 +152,12 @@ class Photographs:
         numbers = np.arange(len(self)) if among is None else np.flatnonzero(among)
         source = self.labels["source"][numbers]
         share = 1 / np.sqrt(np.bincount(source)[source])
+        points = self.labels["points_px"][numbers].astype(np.float64)
+        hanging = directions_of(points)[:, 1] > _HANGING
+        natural = share[hanging].sum() / share.sum()
+        if 0 < natural < HANGING_SHARE:
+            odds = HANGING_SHARE / (1 - HANGING_SHARE) * (1 - natural) / natural
+            share[hanging] *= min(odds, _MOST_OFTEN)
         return rng.choice(numbers, count, p=share / share.sum())
 
     def hands(self, numbers: Numbers, has_3d: bool = False) -> HandLabels:
