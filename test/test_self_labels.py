@@ -3,92 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from dotted_hands import TIP, WRIST, picture, reader
 
 from hand_recon_ros import cli
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.training import self_labels
-from hand_recon_ros.training.agreement import agreed_hands, found_hands
+from hand_recon_ros.training.agreement import agreed_hands
 from hand_recon_ros.training.command import TrainOptions, photographs_file
 from hand_recon_ros.training.label_sheet import write_label_sheets
 from hand_recon_ros.training.photographs import SOURCES, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
-from hand_recon_ros.training.surroundings import cut_round_hands
-from hand_recon_ros.types import Detection, Frame, Keypoints
+from hand_recon_ros.types import Frame
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-WRIST, TIP, THUMB = 0, 12, 4
-DOTS = ((255, 0, 0), (0, 0, 255), (0, 255, 0))  # wrist, middle finger's tip, thumb's tip
-
-
-def palm() -> np.ndarray:
-    """(21, 2) a right hand's back, upright: the thumb to the left, middle finger straight up."""
-    turn = np.deg2rad([-50, -20, 0, 20, 40])
-    tips = np.stack([np.sin(turn), -np.cos(turn)], axis=1)
-    reach = np.array([0.4, 0.6, 0.8, 1.0])
-    return np.concatenate([np.zeros((1, 2)), (tips[:, None] * reach[:, None]).reshape(20, 2)])
-
-
-def picture(at: tuple[float, float] = (160, 200), length: float = 120, left: bool = False,
-            turned: float = 10.0) -> np.ndarray:  # fmt: skip
-    """A hand as three dots."""
-    image = np.full((300, 340, 3), 40, np.uint8)
-    points = palm() * ((-1, 1) if left else (1, 1))
-    a = np.deg2rad(turned)
-    points = points @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) * length + at
-    for joint, colour in zip((WRIST, TIP, THUMB), DOTS, strict=True):
-        cv2.circle(image, np.round(points[joint]).astype(int).tolist(), 7, colour, -1)
-    return image
-
-
-class DotReader:
-    """Finds the hand by its dots, so it sees copies alike.
-
-    ``off`` px to the right in every picture is an error that a mirror image brings to light;
-    a hand that is ``longer`` is one that it does not.
-    """
-
-    def __init__(self, off: float = 0.0, longer: float = 1.0) -> None:
-        self.off, self.longer = off, longer
-        self.closed = False
-
-    def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
-        return [Detection("right", 0.9, np.zeros(4))]
-
-    def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
-        seen = []
-        for colour in DOTS:
-            near = np.abs(frame.image.astype(int) - colour).sum(axis=2) < 120
-            if not near.any():
-                return []
-            seen.append(np.argwhere(near).mean(axis=0)[::-1])
-        wrist, tip, thumb = seen
-        along, side = tip - wrist, thumb - wrist
-        left = along[0] * side[1] - along[1] * side[0] > 0
-        across = np.array([-along[1], along[0]]) * (-1 if left else 1)
-        points = wrist + self.longer * palm() @ np.stack([across, -along]) + (self.off, 0)
-        relative = np.column_stack([points - points[0], np.arange(21.0)]) * 1e-3
-        return [Keypoints("left" if left else "right", 0.9, points, np.ones(21),
-                          np.zeros(4), relative_m=relative)]  # fmt: skip
-
-    def reset(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def reader(off: float = 0.0, longer: float = 1.0) -> FrontEnd:
-    dots = DotReader(off, longer)
-    return FrontEnd(detector=dots, estimator=dots)
 
 
 @pytest.mark.parametrize("left", [False, True])
@@ -165,62 +99,6 @@ def test_pictures_are_labelled_once(
     assert label(pictures, out) == 0
     assert "0 hands labelled in 2 pictures" in capfd.readouterr().out
     assert len(lines_of(out)) == 2
-
-
-class NearSighted(DotReader):
-    """Sees only hands of at least a fifth of a picture, and the lowest one of several."""
-
-    def estimate(self, frame: Frame, detections: Sequence[Detection]) -> list[Keypoints]:
-        rows = np.flatnonzero(np.ptp(frame.image.reshape(len(frame.image), -1), axis=1))
-        gap = np.flatnonzero(np.diff(rows) > 60)
-        image = frame.image.copy()
-        image[: rows[gap[-1]] + 1 if len(gap) else 0] = 40
-        found = super().estimate(replace(frame, image=image), detections)
-        return [k for k in found if np.ptp(k.points_px, axis=0).max() > 0.2 * max(image.shape)]
-
-
-def people() -> np.ndarray:
-    """Two small hands, one high and one low, in a large picture."""
-    image = np.full((900, 1020, 3), 40, np.uint8)
-    small = cv2.resize(picture(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    for x, y in ((100, 120), (800, 600)):
-        image[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return image
-
-
-def test_small_hands_of_whole_people_are_cut_out() -> None:
-    near_sighted = NearSighted()
-    front_end = FrontEnd(detector=near_sighted, estimator=near_sighted)
-    image = people()
-    assert found_hands(front_end, image) == []
-    cuts = cut_round_hands(front_end, image)
-    assert len(cuts) == 2, "each once, though parts overlap"
-    for cut in cuts:
-        (hand,) = reader().estimator.estimate(Frame(cut, 0.0, None), [])  # type: ignore[arg-type]
-        assert max(cut.shape) >= 320
-        box = np.ptp(hand.points_px, axis=0).max() / max(cut.shape)
-        assert 0.12 < box < 0.25
-        middle = hand.points_px.mean(axis=0) / cut.shape[1::-1]
-        assert (abs(middle - 0.5) < 0.35).all()
-    assert cut_round_hands(front_end, np.full((90, 120, 3), 40, np.uint8)) == []
-
-
-def test_cut_outs_are_labelled_instead_of_the_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    readers(monkeypatch)
-    (tmp_path / "in").mkdir()
-    cv2.imwrite(str(tmp_path / "in" / "one.png"), picture()[..., ::-1])
-    for further in ((), ("--people",)):
-        out = tmp_path / f"out{len(further)}"
-        for count in (1, 0):  # it is known the second time
-            assert label(tmp_path / "in", out, "dots", *further) == 0
-            assert f"{count} hands labelled in {count} pictures" in capfd.readouterr().out
-        (line,) = lines_of(out)
-        assert line["file"].endswith("_0.jpg") == bool(further)
-        shown = cv2.imread(str(out / line["file"]))[..., ::-1]
-        (hand,) = reader().estimator.estimate(Frame(shown, 0.0, None), [])  # type: ignore[arg-type]
-        np.testing.assert_allclose(hand.points_px, line["joints_px"], atol=1.5)
 
 
 def test_what_ours_does_not_confirm_counts_half(

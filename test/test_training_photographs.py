@@ -178,12 +178,28 @@ def test_every_source_is_drawn_by_the_root_of_its_size() -> None:
 def test_hanging_hands_are_drawn_more_often(hanging: int, share: float) -> None:
     """To a share of 15 %, but never more than five times as often as others."""
     labels = np.zeros(500, PHOTO_LABEL)
-    labels["points_px"][:, 9] = (10, -60)
+    labels["points_px"][:, 9] = (60, 15)  # to the side is not down
     labels["points_px"][:hanging, 9] = (10, 60)
     empty = Photographs.__new__(Photographs)
     object.__setattr__(empty, "labels", labels)
     drawn = empty.draw(20000, np.random.default_rng(1))
     assert (drawn < hanging).mean() == pytest.approx(share, abs=0.008)
+
+
+def test_so_they_are_where_sources_differ_in_size_and_among_some() -> None:
+    labels = np.zeros(500, PHOTO_LABEL)
+    labels["source"] = np.repeat([1, 2], [400, 100])
+    labels["points_px"][:, 9] = (10, -60)
+    labels["points_px"][[*range(10), *range(400, 410)], 9] = (10, 60)
+    empty = Photographs.__new__(Photographs)
+    object.__setattr__(empty, "labels", labels)
+    hanging = labels["points_px"][:, 9, 1] > 0
+    drawn = empty.draw(20000, np.random.default_rng(1))
+    assert hanging[drawn].mean() == pytest.approx(0.15, abs=0.008)
+    among = np.arange(500) >= 300
+    drawn = empty.draw(20000, np.random.default_rng(2), among)
+    assert drawn.min() >= 300
+    assert hanging[drawn].mean() == pytest.approx(0.15, abs=0.008)
 
 
 def test_batches_mix_by_share(folder: Path, packed: Path) -> None:

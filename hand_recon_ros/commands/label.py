@@ -29,7 +29,7 @@ def add_to(commands: Commands) -> None:
     command.add_argument(
         "--people", action="store_true",
         help="the pictures show whole people: search them in parts, too, and label cut-outs round "
-        "each hand",
+        "their hands; what DIR has of a picture already stays as it is",
     )  # fmt: skip
     command.set_defaults(run=_run)
 

@@ -21,17 +21,18 @@ Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 HAND_SHARE: Final = (0.05, 0.95)
-"""Longer side of a hand's box over the long side of the frame; log-uniform."""
+"""Longer side of a rendered hand's box over the long side of the frame; log-uniform."""
 _OFTEN_INSIDE: Final = 0.85
 """Share of views whose hands are moved so that they fit into the frame."""
 _ROLL_DEG: Final = 15.0
 _WILD_SHARE: Final = 0.3
-"""Share of views that are turned by any angle: people in photographs mostly show hands that point
-up, but hands also hang down."""
+"""Share of views, rendered and photographed, that are turned by any angle: most photographs show
+hands that point up, but hands also hang down."""
 _LEAST_INSIDE: Final = 0.55
 """Share of a hand's key points in the frame below which it is not learned from."""
 _LEAST_SEEN: Final = 0.25
-_LEAST_SIDE_PX: Final = 16.0
+LEAST_SIDE_PX: Final = 16.0
+"""Longer side of a hand's box below which it is not learned from."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def learnable(kinds: Numbers, points_px: Array, seen: Flags, width: int, height:
     inside = ((points_px > -0.5) & (points_px < np.array([width, height]) - 0.5)).all(axis=-1)
     poor = inside.mean(axis=-1) < _LEAST_INSIDE
     poor |= (inside & seen).mean(axis=-1) < _LEAST_SEEN
-    poor |= box_round(points_px)[..., 2:].max(axis=-1) < _LEAST_SIDE_PX
+    poor |= box_round(points_px)[..., 2:].max(axis=-1) < LEAST_SIDE_PX
     return np.where((kinds != NOTHING) & poor, IGNORED, kinds)
 
 
@@ -105,7 +106,7 @@ def draw_places(
     height: int,
     largest: Array,
     rng: np.random.Generator,
-    smallest: float = HAND_SHARE[0],
+    smallest: float | Array = HAND_SHARE[0],
 ) -> Array:
     """(L, 3, 3) similarities that put views into frames: turned, scaled, somewhere.
 
@@ -114,7 +115,7 @@ def draw_places(
         width, height: of the frame, px.
         largest: (L,) most that a hand's box may have over the long side of the frame.
         rng: source of randomness.
-        smallest: least that it may have.
+        smallest: (L,) or one number, least that it may have.
     """
     count = len(rows.kinds)
     there = rows.kinds != NOTHING

@@ -17,6 +17,7 @@ from hand_recon_ros.rendering.marks import draw_bones
 from hand_recon_ros.rendering.palette import SIDE_COLOURS
 from hand_recon_ros.rendering.tiles import in_rows
 from hand_recon_ros.training.photo_packing import label_lines, lines_by_file, read_picture
+from hand_recon_ros.training.surroundings import scaled
 
 _TILE: Final = 180
 _TEXT: Final = 14
@@ -57,16 +58,14 @@ def write_label_sheets(folder: Path, source: str) -> list[Path]:
 
 def _tile(folder: Path, hands: list[dict[str, Any]]) -> NDArray[np.uint8]:
     image = read_picture(folder / hands[0]["file"])
-    height, width = image.shape[:2]
-    scale = _TILE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    scale = _TILE / max(image.shape[:2])
     tile = np.zeros((_TILE + _TEXT, _TILE, 3), np.uint8)
-    shown = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    shown = scaled(image, scale)
     for hand in hands:
         points = (np.array(hand["joints_px"]) + 0.5) * scale - 0.5
         red, green, blue = (round(255 * part) for part in SIDE_COLOURS[hand["side"]])
         draw_bones(shown, points, (red, green, blue), 1)
-    tile[: size[1], : size[0]] = shown
+    tile[: shown.shape[0], : shown.shape[1]] = shown
     seen = hands[0]["hands_seen_in_file"]
     text = f"{len(hands)} of {seen} {Path(hands[0]['file']).stem[-_LETTERS:]}"
     colour = _ALL_LABELLED if len(hands) >= seen else _LACKING

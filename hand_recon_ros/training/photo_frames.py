@@ -20,7 +20,13 @@ from hand_recon_ros.training.appearance import Strength
 from hand_recon_ros.training.beside import OTHER_SIDE_SHARE, places_beside
 from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
 from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, lay_over
-from hand_recon_ros.training.frame_layers import HandRows, draw_places, learnable, moved
+from hand_recon_ros.training.frame_layers import (
+    LEAST_SIDE_PX,
+    HandRows,
+    draw_places,
+    learnable,
+    moved,
+)
 from hand_recon_ros.training.hiding import hidden_by
 from hand_recon_ros.training.photographs import PHOTO_SIZE, Photographs
 from hand_recon_ros.training.pyramid import level_of_similarity, sampled
@@ -42,7 +48,7 @@ _BESIDE_SHARE: Final = 0.25
 _BESIDE_WAY: Final = (0.25, 1.1)
 """Way between the middles over the box of the hand alone."""
 _SHARE: Final = (0.12, 0.95)
-"""Longer side of a hand's box over the shorter side of its cell."""
+"""Longer side of a hand's box over the shorter side of its cell, unless too small to learn from."""
 _EMPTY_SHARE: Final = 0.6
 """Share of frames with a tile that shows no hand: a rectangle alone is no sign of one."""
 _GOES_ON_SHARE: Final = 0.4
@@ -246,7 +252,8 @@ def _in_cells(rows: HandRows, cells: Array, rng: np.random.Generator) -> Array:
     """(L, 3, 3) similarities that put photographs into their cells."""
     size = cells[:, 2:] - cells[:, :2]
     # Frames of one side, then scaled: places are drawn for frames of one size.
-    places = draw_places(rows, LONG_SIDE, LONG_SIDE, np.full(len(cells), _SHARE[1]), rng, _SHARE[0])
+    least = np.maximum(_SHARE[0], LEAST_SIDE_PX / size.min(axis=1))
+    places = draw_places(rows, LONG_SIDE, LONG_SIDE, np.full(len(cells), _SHARE[1]), rng, least)
     factor = size.min(axis=1) / LONG_SIDE
     scaling = np.zeros((len(cells), 3, 3))
     scaling[:, 0, 0] = scaling[:, 1, 1] = factor

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -63,13 +64,14 @@ PHOTO_LABEL: Final = np.dtype(
 wrist at the origin, picture's axes; ``other``: the picture's other hand, where only that one is
 seen besides and it is labelled: 1 left, 2 right."""
 _QUALITY: Final = 76
-HANGING_SHARE: Final = 0.15
-"""Least share of hands that hang down. Photographs of gestures show hardly any, and a network that
-saw only those misses the hands of people who stand."""
+_HANGING_SHARE: Final = 0.15
+"""Share of hands that hang down, as far as ``_MOST_TIMES`` allows. Photographs of gestures show
+hardly any: a detector that saw only those misses the hands of people who stand, and the key point
+network doubts them, since relaxed hands are seen from sides that gestures do not show."""
 _HANGING: Final = 0.5
 """How far down a hand points (1 = straight down) that hangs."""
-_MOST_OFTEN: Final = 5.0
-"""Times that a hanging hand may be drawn for each drawing of another."""
+_MOST_TIMES: Final = 5.0
+"""Times that a hanging hand may be drawn for each drawing of another of its source."""
 _COLOUR, _DARK = 9.0, 70.0
 """Lab distance from the ground's colour, and lightness, of what is no plain ground."""
 
@@ -139,6 +141,12 @@ class Photographs:
         on_device = torch.from_numpy(pixels).view(torch.int32)[..., 0].to(device)
         return cls(on_device, labels[order], cut_out)
 
+    @cached_property
+    def _hanging(self) -> NDArray[np.bool_]:
+        """(n,) hands that hang down."""
+        points = self.labels["points_px"].astype(np.float64)
+        return np.asarray(directions_of(points)[:, 1] > _HANGING)
+
     def draw(
         self, count: int, rng: np.random.Generator, among: NDArray[np.bool_] | None = None
     ) -> Numbers:
@@ -152,12 +160,11 @@ class Photographs:
         numbers = np.arange(len(self)) if among is None else np.flatnonzero(among)
         source = self.labels["source"][numbers]
         share = 1 / np.sqrt(np.bincount(source)[source])
-        points = self.labels["points_px"][numbers].astype(np.float64)
-        hanging = directions_of(points)[:, 1] > _HANGING
+        hanging = self._hanging[numbers]
         natural = share[hanging].sum() / share.sum()
-        if 0 < natural < HANGING_SHARE:
-            odds = HANGING_SHARE / (1 - HANGING_SHARE) * (1 - natural) / natural
-            share[hanging] *= min(odds, _MOST_OFTEN)
+        if 0 < natural < _HANGING_SHARE:
+            odds = _HANGING_SHARE / (1 - _HANGING_SHARE) * (1 - natural) / natural
+            share[hanging] *= min(odds, _MOST_TIMES)
         return rng.choice(numbers, count, p=share / share.sum())
 
     def hands(self, numbers: Numbers, has_3d: bool = False) -> HandLabels:

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,14 +35,16 @@ from hand_recon_ros.training.agreement import (
 )
 from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture
 from hand_recon_ros.training.photographs import SOURCES
-from hand_recon_ros.training.surroundings import cut_round_hands
+from hand_recon_ros.training.surroundings import cut_round_hands, scaled
 
 _LONGEST: Final = 640
 """Of the copies that are kept, px."""
 _TURNED: Final = (15.0, -15.0)
 _CONFIRMED: Final = 0.1
 """Most distance between our key points and the peer's, over the hand's box."""
-_NUMBERED: Final = re.compile(r"(_[0-9a-f]{10})(_\d+)?\.jpg$")
+_OF_PEOPLE: Final = 4
+"""Hands to look for round a hand of somebody who may stand among others."""
+_NUMBERED: Final = re.compile(r"(_[0-9a-f]{10})(_\d{1,3})?\.jpg$")
 """How copies' names end: part of the picture's digest, and the number of the cut-out."""
 
 Image = NDArray[np.uint8]
@@ -50,18 +53,22 @@ Image = NDArray[np.uint8]
 class Labeller(Closing):
     """Two front ends that look at photographs; use it in a ``with`` block.
 
+    Args:
+        max_hands: that they look for in a picture.
+
     Raises:
         FrontEndError: MediaPipe is not installed.
         WeightsError: the learned chain's weights are missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_hands: int = 2) -> None:
         """Load both."""
+        config = DetectorConfig(min_score=0.4, max_hands=max_hands)
         with ExitStack() as undo:
-            self._peer = build_front_end(DetectorConfig(min_score=0.4), static=True)
+            self._peer = build_front_end(config, static=True)
             undo.callback(self._peer.close)
             self._ours: FrontEnd = build_front_end(
-                DetectorConfig(front_end="learned", min_score=0.4), static=True
+                replace(config, front_end="learned"), static=True
             )
             undo.pop_all()
 
@@ -101,7 +108,7 @@ def label_pictures(
 
     Args:
         pictures: folder with photographs.
-        folder: gets copies of the pictures with hands, and a line for each hand in
+        folder: gets copies of the pictures with hands, or of cut-outs, and a line for each hand in
             ``labels.jsonl``; several sources can share it.
         source: short name of where the pictures are from.
         terms: maker and licence, for the model card.
@@ -129,7 +136,10 @@ def label_pictures(
     (folder / source).mkdir(parents=True, exist_ok=True)
     known = {_NUMBERED.sub(r"\1", hand["file"]) for hand in label_lines(folder)}
     hands = looked = 0
-    with Labeller() as labeller, (folder / LABELS_FILE).open("a", encoding="utf-8") as file:
+    with (
+        Labeller(_OF_PEOPLE if people else 2) as labeller,
+        (folder / LABELS_FILE).open("a", encoding="utf-8") as file,
+    ):
         for path in tqdm(found, unit="picture", desc=source):
             # The same picture has one name, wherever it lies, and no other picture has it.
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
@@ -149,7 +159,7 @@ def label_pictures(
                 about = {"file": copy, "source": source, "terms": terms}
                 told = _labelled(labeller, _reduced(shown), folder / copy)
                 lines += [about | line for line in told]
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
             file.flush()  # an interruption keeps what was labelled
             hands += len(lines)
     return hands, looked
@@ -171,8 +181,4 @@ def _same(hand: AgreedHand, ours: AgreedPicture) -> AgreedHand | None:
 
 
 def _reduced(image: Image) -> Image:
-    scale = _LONGEST / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return scaled(image, min(1.0, _LONGEST / max(image.shape[:2])))

@@ -7,7 +7,8 @@ things: photographs of gestures show none of those.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,8 +20,8 @@ from hand_recon_ros.training.agreement import found_hands
 from hand_recon_ros.types import Array
 
 _PARTS: Final = 3
-"""Parts along each side, beside the picture itself; they overlap."""
-_PART: Final = 0.4
+"""Parts along each side, beside the picture itself; each overlaps half of the next."""
+_PART: Final = 0.5
 """Side of a part over that of the picture."""
 _PART_PX: Final = 200
 """Least side of a part, where the picture has it."""
@@ -29,53 +30,96 @@ _SEARCHED_PX: Final = 640
 _LEAST_PX: Final = 20.0
 """Size of a hand below which too little is seen of it."""
 _SAME: Final = 0.5
-"""Distance, in hand sizes, up to which two findings are one hand."""
+"""Distance of the middles, in hand sizes, up to which two findings are one hand, whatever their
+sides: parts may cut it."""
 _REACH: Final = 2.7
 """From a hand's middle to the sides of its cut-out, over its size."""
+_WELL_INSIDE: Final = 0.7
+"""Share of that reach within which another hand needs no cut-out of its own."""
+_LIKE_SIZE: Final = 2.0
+"""Ratio of sizes up to which it does not."""
 _CUT_PX: Final = 320
-_MOST_ENLARGED: Final = 4.0
-"""Longer side to which cut-outs are enlarged, and by how much at most."""
+"""Longer side to which smaller cut-outs are enlarged."""
 
 Image = NDArray[np.uint8]
 
 
+class _Hand(NamedTuple):
+    """Score, middle of the box (2,) and its longer side, px of the picture."""
+
+    score: float
+    middle: Array
+    size: float
+
+
 def cut_round_hands(front_end: FrontEnd, image: Image) -> list[Image]:
-    """Cut-outs (h, w, 3), one for each hand that is seen in a picture or in a part of it.
+    """Cut-outs (h, w, 3) that show all hands which are seen in a picture or in parts of it.
+
+    Hands side by side share one.
 
     Args:
         front_end: for photographs (``static``).
         image: (H, W, 3) RGB.
     """
-    hands: list[tuple[Array, float]] = []
+    hands: list[_Hand] = []
+    centres: list[_Hand] = []
+    # Where a part cuts a hand, another part or the picture shows it better.
+    for hand in sorted(_found(front_end, image), key=lambda hand: -hand.score):
+        if any(_apart(hand, known) < _SAME for known in hands):
+            continue
+        hands.append(hand)
+        if not any(_shown_with(hand, centre) for centre in centres):
+            centres.append(hand)
+    return [_cut(image, centre.middle, _REACH * centre.size) for centre in centres]
+
+
+def scaled(image: Image, scale: float) -> Image:
+    """The picture (H, W, 3) with sides times ``scale``, at least 1 px."""
+    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
+    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
+
+
+def _found(front_end: FrontEnd, image: Image) -> Iterator[_Hand]:
     for part, corner in _parts(image):
         scale = _SEARCHED_PX / max(part.shape[:2])
-        for found in found_hands(front_end, _scaled(part, scale)):
-            points = found.points_px / scale + corner
-            middle, size = (points.min(axis=0) + points.max(axis=0)) / 2, hand_size(points)
-            new = all(np.linalg.norm(m - middle) > _SAME * max(s, size) for m, s in hands)
-            if size >= _LEAST_PX and new:
-                hands.append((middle, size))
-    return [_cut(image, middle, _REACH * size) for middle, size in hands]
+        for found in found_hands(front_end, scaled(part, scale)):
+            points = (found.points_px + 0.5) / scale - 0.5 + corner
+            middle = (points.min(axis=0) + points.max(axis=0)) / 2
+            hand = _Hand(found.score, middle, hand_size(points))
+            if hand.size >= _LEAST_PX:
+                yield hand
 
 
-def _parts(image: Image) -> list[tuple[Image, Array]]:
+def _parts(image: Image) -> Iterator[tuple[Image, Array]]:
     """The picture and parts of it, with their upper left corners, px."""
+    yield image, np.zeros(2)
     sides = np.array(image.shape[1::-1])
     part = np.maximum(_PART * sides, np.minimum(sides, _PART_PX)).astype(int)
-    xs, ys = (np.linspace(0, free, _PARTS).astype(int) for free in sides - part)
-    cut = [(image[y : y + part[1], x : x + part[0]], np.array((x, y))) for y in ys for x in xs]
-    return [(image, np.zeros(2)), *cut]
+    if (part == sides).all():
+        return
+    xs, ys = (np.unique(np.linspace(0, free, _PARTS).astype(int)) for free in sides - part)
+    for y in ys:
+        for x in xs:
+            yield image[y : y + part[1], x : x + part[0]], np.array((x, y))
+
+
+def _apart(a: _Hand, b: _Hand) -> float:
+    """Distance of the middles in sizes of the larger hand."""
+    return float(np.linalg.norm(a.middle - b.middle)) / max(a.size, b.size)
+
+
+def _shown_with(hand: _Hand, centre: _Hand) -> bool:
+    """Whether the cut-out round another hand shows this one, no smaller and no larger."""
+    ends = float(np.abs(hand.middle - centre.middle).max()) + hand.size / 2
+    ratio = max(hand.size / centre.size, centre.size / hand.size)
+    return ends < _WELL_INSIDE * _REACH * centre.size and ratio < _LIKE_SIZE
 
 
 def _cut(image: Image, middle: Array, reach: float) -> Image:
+    """The square (px) round a place, as far as it is in the picture."""
     height, width = image.shape[:2]
     x0, y0 = np.maximum(middle - reach, 0).astype(int)
     x1, y1 = np.minimum(middle + reach + 1, (width, height)).astype(int)
     cut = image[y0:y1, x0:x1]
-    return _scaled(cut, min(max(1.0, _CUT_PX / max(cut.shape[:2])), _MOST_ENLARGED))
-
-
-def _scaled(image: Image, scale: float) -> Image:
-    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
-    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
+    return scaled(cut, max(1.0, _CUT_PX / max(cut.shape[:2])))
