@@ -116,6 +116,13 @@ def test_points_on_the_found_hand_are_no_evidence_of_another() -> None:
     assert partner_evidence(*sure, SHAPE[::-1], SHAPE) < 0.75 < evidence(8.0, 0.8)
 
 
+@pytest.mark.parametrize(("aside", "is_other"), [(0.06, False), (0.18, False), (0.3, True)])
+def test_no_reading_on_the_found_hand_is_sure_enough(aside: float, is_other: bool) -> None:
+    """Networks that were trained on pairs are sure of a second reading of one hand, too."""
+    points = SHAPE + np.array([aside * SIZE, 0])  # 0.18: fingers on the fingers beside
+    assert (partner_evidence((20.0, 20.0), np.ones(21), points, SHAPE) > 2.5) == is_other
+
+
 def test_evidence_grows_with_all_that_speaks_for_a_hand() -> None:
     assert evidence(presence=3.0) > evidence()
     assert evidence(peak=0.75) > evidence()
