@@ -68,9 +68,9 @@ def readers(monkeypatch: pytest.MonkeyPatch, ours_longer: float = 1.0) -> list[F
     return made
 
 
-def label(pictures: Path, output: Path, source: str = "dots", *further: str) -> int:
+def label(pictures: Path, output: Path, source: str = "dots") -> int:
     return cli.main(["label", str(pictures), "-o", str(output), "--source", source,
-                     "--terms", "drawn here, CC0", *further])  # fmt: skip
+                     "--terms", "drawn here, CC0"])  # fmt: skip
 
 
 def lines_of(folder: Path) -> list[dict]:

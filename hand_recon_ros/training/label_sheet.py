@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from hand_recon_ros.rendering.marks import draw_bones
 from hand_recon_ros.rendering.palette import SIDE_COLOURS
 from hand_recon_ros.rendering.tiles import in_rows
-from hand_recon_ros.training.photo_packing import label_lines, lines_by_file, read_picture
-from hand_recon_ros.training.surroundings import scaled
+from hand_recon_ros.training.photo_packing import label_lines, lines_by_file, read_picture, scaled
 
 _TILE: Final = 180
 _TEXT: Final = 14

@@ -169,6 +169,13 @@ def read_picture(path: Path) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
+def scaled(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) with sides times ``scale``, at least 1 px."""
+    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
+    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
+
+
 def _all_hands(data: Path) -> Iterator[_Hand]:
     yield from _photos(data / "photos")
     if not ((data / "digits").is_dir() or (data / "video").is_dir()):

@@ -33,9 +33,9 @@ from hand_recon_ros.training.agreement import (
     apart,
     nearest,
 )
-from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture
+from hand_recon_ros.training.photo_packing import LABELS_FILE, label_lines, read_picture, scaled
 from hand_recon_ros.training.photographs import SOURCES
-from hand_recon_ros.training.surroundings import cut_round_hands, scaled
+from hand_recon_ros.training.surroundings import cut_round_hands
 
 _LONGEST: Final = 640
 """Of the copies that are kept, px."""
@@ -54,16 +54,18 @@ class Labeller(Closing):
     """Two front ends that look at photographs; use it in a ``with`` block.
 
     Args:
-        max_hands: that they look for in a picture.
+        people: among whom others may stand: more than two hands are looked for.
 
     Raises:
         FrontEndError: MediaPipe is not installed.
         WeightsError: the learned chain's weights are missing.
     """
 
-    def __init__(self, max_hands: int = 2) -> None:
+    def __init__(self, people: bool = False) -> None:
         """Load both."""
-        config = DetectorConfig(min_score=0.4, max_hands=max_hands)
+        config = DetectorConfig(min_score=0.4)
+        if people:
+            config = replace(config, max_hands=_OF_PEOPLE)
         with ExitStack() as undo:
             self._peer = build_front_end(config, static=True)
             undo.callback(self._peer.close)
@@ -137,7 +139,7 @@ def label_pictures(
     known = {_NUMBERED.sub(r"\1", hand["file"]) for hand in label_lines(folder)}
     hands = looked = 0
     with (
-        Labeller(_OF_PEOPLE if people else 2) as labeller,
+        Labeller(people) as labeller,
         (folder / LABELS_FILE).open("a", encoding="utf-8") as file,
     ):
         for path in tqdm(found, unit="picture", desc=source):

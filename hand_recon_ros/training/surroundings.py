@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.temporal.association import hand_size
 from hand_recon_ros.training.agreement import found_hands
+from hand_recon_ros.training.photo_packing import scaled
 from hand_recon_ros.types import Array
 
 _PARTS: Final = 3
@@ -71,13 +71,6 @@ def cut_round_hands(front_end: FrontEnd, image: Image) -> list[Image]:
         if not any(_shown_with(hand, centre) for centre in centres):
             centres.append(hand)
     return [_cut(image, centre.middle, _REACH * centre.size) for centre in centres]
-
-
-def scaled(image: Image, scale: float) -> Image:
-    """The picture (H, W, 3) with sides times ``scale``, at least 1 px."""
-    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
-    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
 
 
 def _found(front_end: FrontEnd, image: Image) -> Iterator[_Hand]:
