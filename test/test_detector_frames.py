@@ -64,7 +64,7 @@ def views() -> Replay:
 
 @pytest.fixture(scope="module")
 def grounds() -> FrameGrounds:
-    return FrameGrounds("cpu", 3, None, number=6)
+    return FrameGrounds("cpu", 3, (), number=6)
 
 
 @pytest.fixture
@@ -343,7 +343,7 @@ def test_exams_are_always_the_same(views: Replay, grounds: FrameGrounds) -> None
 
 
 def test_backgrounds_need_no_photographs(tmp_path: Path) -> None:
-    bank = FrameGrounds("cpu", 1, tmp_path / "missing", number=2)
+    bank = FrameGrounds("cpu", 1, (tmp_path / "missing",), number=2)
     windows = bank.draw(3, 320, 180, np.random.default_rng(0))
     assert windows.shape == (3, 3, 180, 320)
     assert 0 <= float(windows.min()) < float(windows.max()) <= 255

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from itertools import islice, repeat
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from hand_recon_ros.networks.weights import load_weights, weights_path
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training import command, loss_table
+from hand_recon_ros.training.background_terms import TERMS_FILE
 from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
 from hand_recon_ros.training.data import DataConfig, TrainingData, view_batches
 from hand_recon_ros.training.exams import EXAM_VIEWS, crop_exams, frame_exams
@@ -48,13 +51,30 @@ def folder(views: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def train(kind: str, folder: Path, *options: str, minutes: float | None = None) -> int:
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    """A folder with one background."""
+    folder = tmp_path / "room"
+    folder.mkdir()
+    picture = np.random.default_rng(0).integers(256, size=(120, 160, 3), dtype=np.uint8)
+    assert cv2.imwrite(str(folder / "my_room_1.jpg"), picture)
+    (folder / TERMS_FILE).write_text('{"my_room": "me, CC0"}')
+    return folder
+
+
+def train(
+    kind: str,
+    folder: Path,
+    *options: str,
+    minutes: float | None = None,
+    more: Sequence[str] = (),
+) -> int:
     changes = [word for change in (*SMALL, *options) for word in ("--set", change)]
     changes += [] if minutes is None else ["--minutes", str(minutes)]
     return cli.main(
         [
             "train", kind, "-o", str(folder), "--data", str(folder / "missing"),
-            "--views", str(folder / EXAM_VIEWS), "--device", "cpu", *changes,
+            "--views", str(folder / EXAM_VIEWS), "--device", "cpu", *changes, *more,
         ]
     )  # fmt: skip
 
@@ -126,18 +146,35 @@ def network_and_file(name: str) -> tuple[torch.nn.Module, Path]:
     return {"acr": Acr, "cpm": Cpm}[name](), weights_path(name)
 
 
-def test_detector_is_trained(folder: Path) -> None:
-    assert train("detector", folder, "samples=8") == 0
-    load_weights(SsdRpn(), folder / "detector" / "weights" / "detector.safetensors")
+def test_detector_is_trained_before_further_backgrounds(folder: Path, room: Path) -> None:
+    options = ("--backgrounds", str(room))
+    assert train("detector", folder, "samples=8", more=options) == 0
+    weights = folder / "detector" / "weights"
+    load_weights(SsdRpn(), weights / "detector.safetensors")
+    assert "| backgrounds: my_room | me, CC0 |" in (weights / "detector.md").read_text()
+    assert train("detector", folder, "samples=16") == 0  # it has learned from them all the same
+    assert "| backgrounds: my_room | me, CC0 |" in (weights / "detector.md").read_text()
 
 
-def test_exams_are_the_same_whatever_the_seed_of_the_run(views: Path) -> None:
-    def config(seed: int) -> DataConfig:
-        synthesis = SynthesisConfig(data_dir=Path("missing"))
+def test_backgrounds_of_nobody_are_not_trained_with(
+    folder: Path, room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (room / TERMS_FILE).unlink()
+    options = ("--backgrounds", str(room))
+    assert train("detector", folder, "samples=8", more=options) == cli.BAD_USE
+    assert str(room / TERMS_FILE) in capsys.readouterr().err
+
+
+def test_exams_are_the_same_whatever_the_seed_and_backgrounds_of_the_run(
+    views: Path, room: Path
+) -> None:
+    def config(seed: int, *more: Path) -> DataConfig:
+        synthesis = SynthesisConfig(data_dir=Path("missing"), more_backgrounds=more)
         return DataConfig(batch=4, seed=seed, grounds=6, real_share=0, synthesis=synthesis)
 
-    crops = [crop_exams(config(seed), views, "cpu")["rendered"] for seed in (1, 2)]
-    frames = [frame_exams(config(seed), views, "cpu")["rendered"] for seed in (1, 2)]
+    runs = (config(1), config(2, room))
+    crops = [crop_exams(run, views, "cpu")["rendered"] for run in runs]
+    frames = [frame_exams(run, views, "cpu")["rendered"] for run in runs]
     for one, other in (crops, frames):
         assert len(one) == len(other) > 0
         for a, b in zip(one, other, strict=True):

@@ -38,7 +38,7 @@ def photographs() -> Photographs:
 
 def crops(photographs: Photographs, count: int, left: bool = False, **changes: float) -> CropBatch:
     config = replace(PLAIN, **{"beside_share": 1.0, **changes})  # type: ignore[arg-type]
-    compositor = Compositor(GroundBank("cpu", 0, None, 1), "cpu", config)
+    compositor = Compositor(GroundBank("cpu", 0, (), 1), "cpu", config)
     hands, cut_outs = (photographs.hands(np.full(count, k)) for k in (0, 1))
     cut_outs.left[:] = left
     rng = np.random.default_rng(3)
@@ -84,7 +84,7 @@ def test_training_lays_the_cut_out_hands_of_its_photographs_beside_the_others(
     photographs: Photographs,
 ) -> None:
     config = replace(PLAIN, beside_share=1.0)
-    compositor = Compositor(GroundBank("cpu", 0, None, 1), "cpu", config)
+    compositor = Compositor(GroundBank("cpu", 0, (), 1), "cpu", config)
     for there in (True, False):
         some = replace(photographs, cut_out=photographs.cut_out & there)
         rng = np.random.default_rng(0)

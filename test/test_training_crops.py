@@ -85,7 +85,7 @@ def views(count: int = 12, hands: int = 2, dot: int | None = None, seed: int = 0
 
 @pytest.fixture(scope="module")
 def grounds() -> GroundBank:
-    return GroundBank("cpu", 1, None, 8)
+    return GroundBank("cpu", 1, (), 8)
 
 
 def batch_of(
@@ -304,7 +304,7 @@ def test_all_pixels_stay_on_the_device() -> None:
     """Tensors without memory refuse to meet those of the host, as those of a GPU do."""
     store = Replay.of(views(), "meta")
     config = replace(CompositorConfig(), occluder_share=0.5, border_share=0.5)
-    compositor = Compositor(GroundBank("meta", 1, None, 4), "meta", config)
+    compositor = Compositor(GroundBank("meta", 1, (), 4), "meta", config)
     hands = hands_of(store.labels, np.arange(12))
     batch = compositor.crops(store.pixels, SIZE, hands, np.random.default_rng(0))
     assert batch.image.device.type == "meta"

@@ -133,7 +133,7 @@ def test_no_window_far_off_a_photographed_hand_that_is_not_alone(
     folder: Path, packed: Path
 ) -> None:
     photos = Photographs.load(packed, "cpu")
-    compositor = Compositor(GroundBank("cpu", 0, None, 1), "cpu", replace(PLAIN, negative_share=1))
+    compositor = Compositor(GroundBank("cpu", 0, (), 1), "cpu", replace(PLAIN, negative_share=1))
     numbers = np.repeat(np.flatnonzero(~photos.labels["alone"]), 40)
     assert len(numbers) == 40
     hands = photos.hands(numbers)
@@ -155,7 +155,7 @@ def test_sources_are_chosen_by_name(packed: Path) -> None:
 
 def test_photographs_show_the_wrong_side_too(folder: Path, packed: Path) -> None:
     photos = Photographs.load(packed, "cpu")
-    grounds = GroundBank("cpu", 0, None, 1)
+    grounds = GroundBank("cpu", 0, (), 1)
     compositor = Compositor(grounds, "cpu", replace(PLAIN, negative_share=1.0))
     rng = np.random.default_rng(5)
     numbers = np.tile(np.flatnonzero(photos.labels["alone"]), 8)

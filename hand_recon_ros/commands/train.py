@@ -41,6 +41,11 @@ def add_to(commands: Commands) -> None:
         "--photos", metavar="DIR", type=Path, action="append", default=[],
         help="more labelled photographs, from 'hand_recon label' (repeatable)",
     )  # fmt: skip
+    command.add_argument(
+        "--backgrounds", metavar="DIR", type=Path, action="append", default=[],
+        help='more pictures without hands: SOURCE_*.jpg, and whose they are in terms.json: '
+        '{"SOURCE": "maker, licence"} (repeatable)',
+    )  # fmt: skip
     command.set_defaults(run=_run)
 
 
@@ -58,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
             data=options.data,
             views=options.views,
             photos=options.photos,
+            backgrounds=options.backgrounds,
         )
     )
     print(told)

@@ -13,7 +13,8 @@ from hand_recon_ros.acr.pairs import PairNetwork
 from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.detection.both_ways import found_both_ways
 from hand_recon_ros.detection.learned import LearnedHands
-from hand_recon_ros.detection.ssd_rpn import SsdRpnDetector
+from hand_recon_ros.detection.parts import found_in_parts
+from hand_recon_ros.detection.ssd_rpn import FoundHand, SsdRpnDetector
 from hand_recon_ros.keypoints.calibration import Calibration
 from hand_recon_ros.keypoints.crops import CROP_SIZE
 from hand_recon_ros.keypoints.windows import WindowNetwork
@@ -57,19 +58,22 @@ class FrameSearcher:
     Args:
         network: which.
         min_score: of boxes.
+        max_hands: where so many are found, parts of photographs are not searched.
         device: "cpu" or "cuda".
         threads: of the CPU.
-        both_ways: search the mirror image, too (see ``both_ways``).
+        static: frames are independent photographs: search the mirror image, too (see
+            ``both_ways``), and parts, which show small hands (see ``parts``).
     """
 
     def __init__(
         self,
         network: SsdRpn,
         min_score: float,
+        max_hands: int,
         device: str,
         threads: int,
         *,
-        both_ways: bool = False,
+        static: bool = False,
     ) -> None:
         """Wrap the network; it is compiled when the first frame tells its size."""
         from hand_recon_ros.detection.network import RunningSsdRpn
@@ -78,15 +82,16 @@ class FrameSearcher:
         self._device, self._threads = device, threads
         self._compiled: dict[tuple[int, ...], Network] = {}
         self._detector = SsdRpnDetector(self._run, min_score)
-        self._min_score, self._both_ways = min_score, both_ways
+        self._min_score, self._max_hands, self._static = min_score, max_hands, static
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
         """Boxes of hands, best first; ``hint`` is the ``FoundHand`` with its direction."""
-        search = self._detector.find
-        if self._both_ways:
-            found = found_both_ways(search, frame.image, self._min_score)
-        else:
-            found = search(frame.image)
+        if self._static:
+            found = found_in_parts(
+                self._both_ways, frame.image, self._both_ways(frame.image), self._max_hands
+            )
+        else:  # a stream has other frames to search, and less time
+            found = self._detector.find(frame.image)
         return [Detection(hand.side, hand.score, hand.box_px, hint=hand) for hand in found]
 
     def reset(self) -> None:
@@ -95,6 +100,9 @@ class FrameSearcher:
     def close(self) -> None:
         """Free the compiled networks."""
         self._compiled.clear()
+
+    def _both_ways(self, image: NDArray[np.uint8]) -> list[FoundHand]:
+        return found_both_ways(self._detector.find, image, self._min_score)
 
     def _run(self, image: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
         if image.shape not in self._compiled:
@@ -165,9 +173,10 @@ def learned_hands(
         FrameSearcher(
             networks.detector,
             _CANDIDATE * config.min_score,
+            config.max_hands,
             device,
             config.threads,
-            both_ways=static,  # a stream has other frames to search, and less time
+            static=static,
         ),
         reader,
         PairNetwork(networks.acr, example, device, config.threads),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,13 +41,12 @@ class Backgrounds:
 
     Args:
         seed: of the painted pictures.
-        folder: photographs without people; missing = none are used.
+        folders: of photographs without hands; those that are missing are not used.
     """
 
-    def __init__(self, seed: int, folder: Path | None) -> None:
+    def __init__(self, seed: int, folders: Sequence[Path]) -> None:
         """List the photographs; nothing is read yet."""
-        found = sorted(folder.glob("*.jpg")) if folder is not None and folder.is_dir() else []
-        self._photos = found
+        self._photos = [path for folder in folders for path in sorted(folder.glob("*.jpg"))]
         self._painted = lru_cache(maxsize=_PAINTED)(
             lambda k: _clutter(np.random.default_rng((seed, 101, k)))
         )

@@ -33,6 +33,7 @@ class SynthesisConfig:
         wide: for trainers that cut crops out of rendered views: lenses do not distort, and the
             hands lie in the middle with room around them.
         data_dir: folder with ``motion`` and ``photos/backgrounds``; parts may be missing.
+        more_backgrounds: folders of further photographs without hands.
         second_mesh: folder of the npm package ``@webxr-input-profiles/assets``; missing = unused.
     """
 
@@ -52,12 +53,13 @@ class SynthesisConfig:
     effects: bool = True
     wide: bool = False
     data_dir: Path = DEFAULT_DATA
+    more_backgrounds: tuple[Path, ...] = ()
     second_mesh: Path = Path("node_modules/@webxr-input-profiles/assets")
 
     @property
-    def backgrounds_dir(self) -> Path:
-        """Folder of photographs without people; may be missing."""
-        return self.data_dir / "photos" / "backgrounds"
+    def backgrounds_dirs(self) -> tuple[Path, ...]:
+        """Folders of photographs without hands; may be missing."""
+        return (self.data_dir / "photos" / "backgrounds", *self.more_backgrounds)
 
     def __post_init__(self) -> None:
         """Check sizes and shares.

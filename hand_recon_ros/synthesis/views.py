@@ -143,7 +143,7 @@ class ViewFactory(Closing):
         other = second_model(config.second_mesh)
         if other is not None and config.second_mesh_share > 0:
             self._casts.append(Cast(other, recorded, config, seed, self._renderer))
-        self.backgrounds = Backgrounds(seed, config.backgrounds_dir)
+        self.backgrounds = Backgrounds(seed, config.backgrounds_dirs)
         rng = np.random.default_rng((seed, 303))
         self._cloths = [self._renderer.texture(cloth_texture(rng)) for _ in range(_CLOTHS)]
 

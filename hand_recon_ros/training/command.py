@@ -20,6 +20,7 @@ from hand_recon_ros.device import resolve_device
 from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
+from hand_recon_ros.training.background_terms import background_terms, remember
 from hand_recon_ros.training.batch import CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import WAITING, DataConfig, TrainingData
@@ -53,6 +54,7 @@ class TrainOptions:
             used.
         views: rendered views to begin with, for machines without OpenGL.
         photos: more folders of labelled photographs (``hand_recon label`` makes them).
+        backgrounds: more folders of pictures without hands, see ``background_terms``.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class TrainOptions:
     data: Path = Path("../shared/data")
     views: Path | None = None
     photos: Sequence[Path] = ()
+    backgrounds: Sequence[Path] = ()
 
 
 def train(options: TrainOptions) -> str:
@@ -82,7 +85,8 @@ def train(options: TrainOptions) -> str:
     if device == "cuda":
         torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)  # of the first weights
-    synthesis = SynthesisConfig(data_dir=options.data)
+    backgrounds = remember(options.folder, background_terms(options.backgrounds))
+    synthesis = SynthesisConfig(data_dir=options.data, more_backgrounds=tuple(options.backgrounds))
     photos = photographs_file(options) if options.kind != "losses" else None
     with ExitStack() as stack:
         data = DataConfig(
@@ -109,7 +113,7 @@ def train(options: TrainOptions) -> str:
         else:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
         used = set(packed_hands(photos)) if photos else set()
-        facts = provenance(used, read_notes(photos) if photos else None)
+        facts = provenance(used, read_notes(photos) if photos else None, backgrounds)
         begun = None
         if config.start_from and not (folder / CHECKPOINT).exists():
             begun = task.start_from(_folder_of(config.start_from))
@@ -183,8 +187,8 @@ def _detector(
     views = Replay(data.slots, VIEW_SIZE, device)
     if data.views is not None:
         views.add(ViewSet.load(data.views))
-    folder = data.synthesis.backgrounds_dir
-    grounds = FrameGrounds(device, data.seed, folder, min(data.grounds, 400))
+    folders = data.synthesis.backgrounds_dirs
+    grounds = FrameGrounds(device, data.seed, folders, min(data.grounds, 400))
     composer = FrameComposer(grounds, device)
     photos = None
     if data.real_share > 0:

@@ -104,8 +104,8 @@ class TrainingData(Closing):
                 self._photos = Photographs.load(
                     config.photos, device, without=config.without, cut_outs=True
                 )
-            folder = config.synthesis.backgrounds_dir
-            bank = GroundBank(device, config.seed, folder, config.grounds)
+            folders = config.synthesis.backgrounds_dirs
+            bank = GroundBank(device, config.seed, folders, config.grounds)
             self._compositor = Compositor(bank, device, config.compositor)
             if self._ring is not None:
                 fill(self._replay, self._ring, config.first_fill)
@@ -174,8 +174,8 @@ def view_batches(
     """
     rng = np.random.default_rng((config.seed, 707))
     store = Replay.of(views, device)
-    folder = config.synthesis.backgrounds_dir
-    bank = GroundBank(device, config.seed + 1, folder, config.grounds)
+    folders = config.synthesis.backgrounds_dirs
+    bank = GroundBank(device, config.seed + 1, folders, config.grounds)
     compositor = Compositor(bank, device, PLAIN if still else config.compositor)
     step = max(1, config.batch // 2)  # a view has up to two hands
     for first in range(0, len(views), step):
@@ -188,7 +188,7 @@ def photo_batches(
 ) -> Iterator[CropBatch]:
     """Every photographed hand once, in the standard framing: for validation."""
     rng = np.random.default_rng(0)
-    compositor = Compositor(GroundBank(device, 0, None, 1), device, PLAIN)
+    compositor = Compositor(GroundBank(device, 0, (), 1), device, PLAIN)
     for first in range(0, len(photos), config.batch):
         hands = photos.hands(np.arange(first, min(first + config.batch, len(photos))))
         yield compositor.crops(photos.pixels, photos.size, hands, rng)

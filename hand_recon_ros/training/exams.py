@@ -43,7 +43,7 @@ def exam_views_file(folder: Path, synthesis: SynthesisConfig) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with ViewRing(RenderedViews(synthesis, EXAM_SEED), _EXAM_HANDS, 1) as ring:
+    with ViewRing(RenderedViews(_plain(synthesis), EXAM_SEED), _EXAM_HANDS, 1) as ring:
         next_views(ring, _EXAM_HANDS).save(path)
     tqdm.write(f"rendered {_EXAM_HANDS} views for exams into {path}")
     return path
@@ -52,7 +52,13 @@ def exam_views_file(folder: Path, synthesis: SynthesisConfig) -> Path:
 def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[CropBatch]]:
     """Fixed batches: rendered hands as in training, and photographs of sources never trained on."""
     # A seed of its own: runs with other seeds must be examined on the same pictures.
-    fixed = replace(data, seed=EXAM_SEED, batch=_EXAM_BATCH, grounds=min(data.grounds, 200))
+    fixed = replace(
+        data,
+        synthesis=_plain(data.synthesis),
+        seed=EXAM_SEED,
+        batch=_EXAM_BATCH,
+        grounds=min(data.grounds, 200),
+    )
     views = ViewSet.load(exam_views)
     with torch.random.fork_rng():  # sensor noise is torch's
         torch.manual_seed(EXAM_SEED)
@@ -69,8 +75,8 @@ def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, li
     from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
     from hand_recon_ros.training.photo_frames import PhotoComposer
 
-    folder = data.synthesis.backgrounds_dir
-    grounds = FrameGrounds(device, EXAM_SEED, folder, min(data.grounds, 100))
+    folders = _plain(data.synthesis).backgrounds_dirs
+    grounds = FrameGrounds(device, EXAM_SEED, folders, min(data.grounds, 100))
     views = Replay.of(ViewSet.load(exam_views), device)
     sources: dict[str, Frames] = {"rendered": partial(FrameComposer(grounds, device).frames, views)}
     if data.real_share > 0 and _has_held_out(data.photos):
@@ -81,6 +87,11 @@ def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, li
         name: fixed_frames(frames, batch=16, number=_EXAM_FRAMES, seed=EXAM_SEED)
         for name, frames in sources.items()
     }
+
+
+def _plain(synthesis: SynthesisConfig) -> SynthesisConfig:
+    """Runs with further backgrounds are examined on the same pictures as those without."""
+    return replace(synthesis, more_backgrounds=())
 
 
 def _has_held_out(photos: Path) -> bool:

@@ -6,6 +6,7 @@ and patches of skin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -59,16 +60,16 @@ class FrameGrounds:
     Args:
         device: where they are kept: each takes 300 kB.
         seed: of the choice.
-        folder: photographs without people; missing = walls and clutter only.
+        folders: of photographs without hands; none = walls and clutter only.
         number: of pictures.
     """
 
     def __init__(
-        self, device: torch.device | str, seed: int, folder: Path | None, number: int = 400
+        self, device: torch.device | str, seed: int, folders: Sequence[Path], number: int = 400
     ) -> None:
         """Cut and paint them all."""
         rng = np.random.default_rng((seed, 606))
-        source = Backgrounds(seed, folder)
+        source = Backgrounds(seed, folders)
         kept = np.empty((number, 3, LONG_SIDE, LONG_SIDE), np.uint8)
         for picture in kept:
             drawn = np.rot90(source.draw(LONG_SIDE, rng).image, int(rng.choice([0, 0, 0, 1, 2, 3])))

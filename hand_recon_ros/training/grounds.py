@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,16 +23,16 @@ class GroundBank:
     Args:
         device: where they are kept: each takes 110 kB.
         seed: of the choice.
-        folder: photographs without people; missing = walls and clutter only.
+        folders: of photographs without hands; none = walls and clutter only.
         number: of pictures.
     """
 
     def __init__(
-        self, device: torch.device | str, seed: int, folder: Path | None, number: int = 1000
+        self, device: torch.device | str, seed: int, folders: Sequence[Path], number: int = 1000
     ) -> None:
         """Cut and paint them all."""
         rng = np.random.default_rng((seed, 505))
-        source = Backgrounds(seed, folder)
+        source = Backgrounds(seed, folders)
         kept = np.empty((number, 3, _SIZE, _SIZE), np.uint8)
         for picture in kept:
             drawn = np.rot90(source.draw(_SIZE, rng).image, int(rng.integers(4)))

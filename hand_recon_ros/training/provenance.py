@@ -35,15 +35,19 @@ _LIMITS: Final = (
 
 
 def provenance(
-    photographs: Collection[str], further: Mapping[str, str] | None = None
+    photographs: Collection[str],
+    further: Mapping[str, str] | None = None,
+    backgrounds: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Data with licences, and limits, as ``model_card`` takes them.
 
     Args:
         photographs: names of the sources of photographs; those held out were not trained on.
         further: terms of sources beside those of the shared data, by name.
+        backgrounds: terms of pictures without hands beside those of the shared data, by source.
     """
     data = {**_RENDERED, "a second hand mesh": _SECOND_MESH, "hand motion": _MOTION}
+    data |= {f"backgrounds: {name}": told for name, told in (backgrounds or {}).items()}
     if not photographs:
         return {"data": data, "limits": ["trained on rendered hands only"]}
     terms = {**PHOTOGRAPHS, **(further or {})}

@@ -13,16 +13,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hand_recon_ros.detection.parts import parts_of
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.temporal.association import hand_size
 from hand_recon_ros.training.agreement import found_hands
 from hand_recon_ros.training.photo_packing import scaled
 from hand_recon_ros.types import Array
 
-_PARTS: Final = 3
-"""Parts along each side, beside the picture itself; each overlaps half of the next."""
-_PART: Final = 0.5
-"""Side of a part over that of the picture."""
 _PART_PX: Final = 200
 """Least side of a part, where the picture has it."""
 _SEARCHED_PX: Final = 640
@@ -74,7 +71,7 @@ def cut_round_hands(front_end: FrontEnd, image: Image) -> list[Image]:
 
 
 def _found(front_end: FrontEnd, image: Image) -> Iterator[_Hand]:
-    for part, corner in _parts(image):
+    for part, corner in _views(image):
         scale = _SEARCHED_PX / max(part.shape[:2])
         for found in found_hands(front_end, scaled(part, scale)):
             points = (found.points_px + 0.5) / scale - 0.5 + corner
@@ -84,17 +81,12 @@ def _found(front_end: FrontEnd, image: Image) -> Iterator[_Hand]:
                 yield hand
 
 
-def _parts(image: Image) -> Iterator[tuple[Image, Array]]:
+def _views(image: Image) -> Iterator[tuple[Image, Array]]:
     """The picture and parts of it, with their upper left corners, px."""
     yield image, np.zeros(2)
-    sides = np.array(image.shape[1::-1])
-    part = np.maximum(_PART * sides, np.minimum(sides, _PART_PX)).astype(int)
-    if (part == sides).all():
-        return
-    xs, ys = (np.unique(np.linspace(0, free, _PARTS).astype(int)) for free in sides - part)
-    for y in ys:
-        for x in xs:
-            yield image[y : y + part[1], x : x + part[0]], np.array((x, y))
+    height, width = image.shape[:2]
+    for part in parts_of(width, height, _PART_PX):
+        yield part.of(image), np.array((part.x, part.y))
 
 
 def _apart(a: _Hand, b: _Hand) -> float:
