@@ -188,7 +188,7 @@ def _detector(
     if data.views is not None:
         views.add(ViewSet.load(data.views))
     folders = data.synthesis.backgrounds_dirs
-    grounds = FrameGrounds(device, data.seed, folders, min(data.grounds, 400))
+    grounds = FrameGrounds(device, data.seed, folders, data.grounds)
     composer = FrameComposer(grounds, device)
     photos = None
     if data.real_share > 0:
