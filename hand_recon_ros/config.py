@@ -17,9 +17,9 @@ class DetectorConfig:
     """Which hands are looked for, and by what."""
 
     front_end: str = option_field(
-        "mediapipe",
+        "learned",
         "What finds hands and their key points: MediaPipe, or this project's own networks.",
-        choices=("mediapipe", "learned"),
+        choices=("learned", "mediapipe"),
     )
     weights_dir: str = option_field(
         "",

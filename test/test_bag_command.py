@@ -14,14 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bag_makers import CAMERA, FRAMES, MAKERS, stamp_ns, storage_file
-from ros_helpers import DEADLINE_S, Graph, Listener, graph, make_hand, ros_domain, wait_for
-
-pytest.importorskip("mediapipe", reason="the extra 'mediapipe' is not installed")
-
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message, serialize_message
+from ros_helpers import DEADLINE_S, Graph, Listener, graph, make_hand, ros_domain, wait_for
 from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image

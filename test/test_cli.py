@@ -24,8 +24,6 @@ from hand_recon_ros.io.video import VideoWriter
 from hand_recon_ros.rendering.clip import render_clip
 from hand_recon_ros.types import HandFrame
 
-pytest.importorskip("mediapipe", reason="the extra 'mediapipe' is not installed")
-
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT.parent / "shared" / "data" / "images" / "two_hands.jpg"
 needs_photo = pytest.mark.skipif(not PHOTO.exists(), reason=f"{PHOTO} is not here")

@@ -187,7 +187,6 @@ def last_words(demo: subprocess.Popen, timeout_s: float) -> str:
 
 
 def test_demo_leaves_its_results(ros_domain: None, tmp_path: Path) -> None:
-    pytest.importorskip("mediapipe")
     out = tmp_path / "demo"
     demo = start_demo(out, "--frames", "12")
     output = last_words(demo, timeout_s=150)
@@ -205,7 +204,6 @@ def test_demo_leaves_its_results(ros_domain: None, tmp_path: Path) -> None:
 
 
 def test_interrupted_demo_keeps_what_is_done(ros_domain: None, tmp_path: Path) -> None:
-    pytest.importorskip("mediapipe")
     video = Path(__file__).parents[2] / "shared/data/video/right_hand_fingers_720p30.mp4"
     if not video.exists():
         pytest.skip("the recorded video is not here")

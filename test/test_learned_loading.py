@@ -13,10 +13,13 @@ import torch
 
 from hand_recon_ros.camera import Camera
 from hand_recon_ros.config import DetectorConfig
+from hand_recon_ros.config_io import config_from_mapping
 from hand_recon_ros.detection.assembly import load_networks, random_networks
+from hand_recon_ros.detection.mediapipe_graph import FrontEndError
 from hand_recon_ros.front_end import build_front_end
 from hand_recon_ros.networks.int8 import activation_ranges
 from hand_recon_ros.networks.weights import WeightsError, save_weights
+from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.types import Detection, Frame
 
 
@@ -48,6 +51,16 @@ def test_a_folder_of_weights_becomes_a_front_end(folder: Path) -> None:
         assert np.isfinite(hand.relative_m).all()
         assert np.isfinite(hand.points_px).all()
     stages.close()
+
+
+def test_the_usual_chain_needs_no_mediapipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    chain = HandReconstructor()
+    frame = Frame(np.zeros((120, 160, 3), np.uint8), 0.0, Camera.from_fov(160, 120))
+    assert chain.process(frame).hands == ()
+    chain.close()
+    with pytest.raises(FrontEndError, match=r"hand-recon-ros\[mediapipe\]"):
+        HandReconstructor(config_from_mapping({"detector.front_end": "mediapipe"}))
 
 
 def test_what_was_measured_comes_with_the_weights(folder: Path) -> None:

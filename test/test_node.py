@@ -270,7 +270,6 @@ def test_parameters_for_viewers_act_at_once(graph: Graph) -> None:
 
 
 def test_the_real_chain_sees_a_real_hand(graph: Graph) -> None:
-    pytest.importorskip("mediapipe")
     video = Path(__file__).parents[2] / "shared/data/video/right_hand_fingers_720p30.mp4"
     if not video.exists():
         pytest.skip("the recorded video is not here")

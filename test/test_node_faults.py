@@ -423,7 +423,6 @@ def start_process(*arguments: str) -> subprocess.Popen:
 
 
 def test_interrupt_in_the_middle_of_a_frame(graph: Graph) -> None:
-    pytest.importorskip("mediapipe")
     process = start_process()
     try:
         hands, camera = Listener(graph), TestCamera(graph)

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from ros_helpers import ros_domain, wait_for
 
-pytest.importorskip("mediapipe", reason="the extra 'mediapipe' is not installed")
 pytest.importorskip("rosbags", reason="the extra 'bags' is not installed")
 
 import rclpy

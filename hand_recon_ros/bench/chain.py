@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, Final
@@ -210,7 +210,7 @@ def multiply_adds(module: Any, args: tuple[Any, ...]) -> float:
 
 def _peer(config: DetectorConfig) -> FrontEnd | None:
     try:
-        return build_front_end(config, static=False)
+        return build_front_end(replace(config, front_end="mediapipe"), static=False)
     except FrontEndError:
         return None
 

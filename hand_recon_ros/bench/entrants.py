@@ -20,7 +20,7 @@ from hand_recon_ros.types import Frame
 LEARNED: Final = "learned"
 MEDIAPIPE: Final = "MediaPipe"
 PEERS: Final = ("mediapipe", "none")
-_DETECTOR: Final = DetectorConfig(max_hands=2)
+_DETECTOR: Final = DetectorConfig(front_end="mediapipe", max_hands=2)
 
 
 @dataclass

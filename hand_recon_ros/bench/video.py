@@ -88,7 +88,10 @@ def record_front_end(path: Path) -> tuple[Recorded, list[Frame]]:
     with open_video(str(path), load_cameras(None)) as source:
         for frame in tqdm(source, total=source.length, unit="frame", desc="front end"):
             detections = front_end.detector.detect(frame, [])
-            recorded.hands[frame.index] = front_end.estimator.estimate(frame, detections)
+            hands = front_end.estimator.estimate(frame, detections)
+            if front_end.regressor is not None:
+                hands = front_end.regressor.regress(frame, hands)
+            recorded.hands[frame.index] = hands
             frames.append(_without_pixels(frame))
     front_end.close()
     return recorded, frames

@@ -180,7 +180,8 @@ def _all_hands(data: Path) -> Iterator[_Hand]:
     yield from _photos(data / "photos")
     if not ((data / "digits").is_dir() or (data / "video").is_dir()):
         return
-    front_end = build_front_end(DetectorConfig(max_hands=1, min_score=0.4), static=True)
+    peer = DetectorConfig(front_end="mediapipe", max_hands=1, min_score=0.4)
+    front_end = build_front_end(peer, static=True)
     try:
         yield from _digits(data / "digits", front_end)
         yield from _video(data / "video", front_end)

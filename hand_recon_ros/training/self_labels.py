@@ -63,7 +63,7 @@ class Labeller(Closing):
 
     def __init__(self, people: bool = False) -> None:
         """Load both."""
-        config = DetectorConfig(min_score=0.4)
+        config = DetectorConfig(front_end="mediapipe", min_score=0.4)
         if people:
             config = replace(config, max_hands=_OF_PEOPLE)
         with ExitStack() as undo:
