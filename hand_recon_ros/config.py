@@ -18,7 +18,8 @@ class DetectorConfig:
 
     front_end: str = option_field(
         "learned",
-        "What finds hands and their key points: MediaPipe, or this project's own networks.",
+        "What finds hands and their key points: learned = this project's own networks, "
+        "mediapipe = MediaPipe Hands, which has to be installed.",
         choices=("learned", "mediapipe"),
     )
     weights_dir: str = option_field(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hand_recon_ros.synthesis import backgrounds
 from hand_recon_ros.synthesis.backgrounds import Backgrounds
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.background_terms import (
@@ -46,11 +47,12 @@ def test_all_folders_are_told_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "terms", "complaint"),
     [
-        (("my_room_1",), None, "terms.json' is missing: it must be"),
-        (("my_room_1",), "{", "cannot be read"),
-        (("my_room_1",), ["my_room"], "it must be"),
-        (("my_room_1",), {"my_room": ""}, "it must be"),
-        (("my_room_1",), {"my_room": 3}, "it must be"),
+        (("my_room_1",), None, "terms.json' is missing: write {"),
+        (("my_room_1",), "{", "terms.json' is damaged .*: write {"),
+        (("my_room_1",), ["my_room"], "terms.json' tells something else: write {"),
+        (("my_room_1",), {"my_room": ""}, "something else"),
+        (("my_room_1",), {"my_room": 3}, "something else"),
+        (("my_room_1",), ROOM | {"": "x"}, "something else"),
         (("my_room_1", "your_room_1"), ROOM, "your_room_1.jpg'.*no source"),
         (("my_rooms",), ROOM, "my_rooms.jpg'.*no source"),
         ((), ROOM, "holds no backgrounds"),
@@ -65,6 +67,28 @@ def test_backgrounds_of_nobody_are_refused(
     assert str(folder) in str(caught.value)
 
 
+def test_what_is_no_folder_or_file_is_named(tmp_path: Path) -> None:
+    for wrong in (tmp_path / "mistyped", pictures(tmp_path / "a") / TERMS_FILE):
+        with pytest.raises(ValueError, match="is no folder") as caught:
+            background_terms([wrong])
+        assert str(wrong) in str(caught.value)
+    (pictures(tmp_path / "b", terms=None) / TERMS_FILE).mkdir()
+    with pytest.raises(ValueError, match=f"{TERMS_FILE}' cannot be read"):
+        background_terms([tmp_path / "b"])
+
+
+def test_the_longest_name_is_the_source_and_others_were_not_used(tmp_path: Path) -> None:
+    told = {"my": "you, MIT", "my_room": "me, CC0", "lab": "Lab, MIT"}
+    assert background_terms([pictures(tmp_path / "a", terms=told)]) == ROOM
+
+
+def test_one_source_has_one_licence(tmp_path: Path) -> None:
+    folders = [pictures(tmp_path / "a"), pictures(tmp_path / "b", terms={"my_room": "me, MIT"})]
+    with pytest.raises(ValueError, match=r"b/terms.json.*my_room.*CC0"):
+        background_terms(folders)
+    assert background_terms([folders[0], pictures(tmp_path / "c")]) == ROOM
+
+
 def test_what_was_used_once_is_told_for_good(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     assert remember(runs, {}) == {}
@@ -74,21 +98,23 @@ def test_what_was_used_once_is_told_for_good(tmp_path: Path) -> None:
     assert remember(runs, {}) == ROOM | {"lab": "Lab, MIT"}
     assert remember(runs, {"lab": "Lab, CC0"})["lab"] == "Lab, CC0"
     assert json.loads((runs / USED_FILE).read_text()) == ROOM | {"lab": "Lab, CC0"}
+    remember(runs, {"kitchen": "José, CC0"})
+    assert "José" in (runs / USED_FILE).read_text(encoding="utf-8")
     (runs / USED_FILE).write_text("?")
-    with pytest.raises(ValueError, match=USED_FILE):
+    with pytest.raises(ValueError, match=f"{USED_FILE}' is damaged .*: mend it"):
         remember(runs, ROOM)
 
 
 def test_model_cards_list_them() -> None:
-    data = provenance(["digits"], backgrounds=ROOM)["data"]
+    data = provenance(["digits"], backgrounds=ROOM | {"lab": "Lab, MIT"})["data"]
     assert data["backgrounds: my_room"] == "me, CC0"
+    assert data["backgrounds: lab"] == "Lab, MIT"
     assert not any(name.startswith("backgrounds:") for name in provenance(["digits"])["data"])
 
 
 def test_they_are_drawn(tmp_path: Path) -> None:
-    config = SynthesisConfig(
-        data_dir=tmp_path / "nothing", more_backgrounds=(pictures(tmp_path / "a"),)
-    )
+    config = SynthesisConfig(data_dir=tmp_path, more_backgrounds=(pictures(tmp_path / "a"),))
+    assert config.backgrounds_dirs == (tmp_path / "photos" / "backgrounds", tmp_path / "a")
     source = Backgrounds(0, config.backgrounds_dirs)
     rng = np.random.default_rng(0)
     drawn = [source.draw(64, rng) for _ in range(60)]
@@ -97,3 +123,13 @@ def test_they_are_drawn(tmp_path: Path) -> None:
     for image in photos:
         red, green, blue = image.reshape(-1, 3).mean(axis=0)
         assert red > 5 * green > 5 * blue
+
+
+def test_large_pictures_are_kept_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = pictures(tmp_path / "a")
+    cv2.imwrite(str(folder / "my_room_1.jpg"), np.zeros((1600, 2400, 3), np.uint8))
+    kept = []
+    read = backgrounds._photo
+    monkeypatch.setattr(backgrounds, "_photo", lambda path: kept.append(read(path)) or kept[-1])
+    Backgrounds(0, [folder]).paint()
+    assert [picture.shape for picture in kept] == [(540, 810, 3)]

@@ -127,6 +127,16 @@ def test_pickles_and_rubbish_are_refused(content: bytes, tmp_path: Path) -> None
         load_weights(Small(), path)
 
 
+def test_a_missing_reader_of_weights_names_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cpm.safetensors"
+    path.write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(WeightsError, match="pip install torch openvino safetensors"):
+        load_weights(Small(), path)
+
+
 def test_missing_weights_name_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"hand_recon train cpm.*detector.weights_dir"):
         load_weights(Small(), weights_path("cpm", str(tmp_path)))

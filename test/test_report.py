@@ -88,6 +88,20 @@ def test_json_round_trip_is_exact(folder: Path, evaluation: Evaluation) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", report.run.models["embedded_hand.npz"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "learned"),
+    [
+        ([], True),
+        (["detector.front_end=mediapipe"], False),
+        (["regressor=acr_official", "acr_checkpoint=mine.pkl"], False),
+    ],
+)
+def test_only_weights_that_were_used_are_told(settings: list[str], learned: bool) -> None:
+    run = RunInfo.collect("take.mp4", apply_overrides(Config(), settings), seconds=1.0, seed=0)
+    networks = {"detector.safetensors", "cpm.safetensors", "acr.safetensors"}
+    assert networks & set(run.models) == (networks if learned else set())
+
+
 def test_numbers_of_the_page_are_those_of_the_json(folder: Path) -> None:
     shown = {float(tag["value"]) for tag in Page(folder / "report.html").all("data")}
     data = json.loads((folder / "report.json").read_text())["evaluation"]

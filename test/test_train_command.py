@@ -163,6 +163,8 @@ def test_backgrounds_of_nobody_are_not_trained_with(
     options = ("--backgrounds", str(room))
     assert train("detector", folder, "samples=8", more=options) == cli.BAD_USE
     assert str(room / TERMS_FILE) in capsys.readouterr().err
+    assert train("losses", folder, "samples=8", more=options) == cli.BAD_USE
+    assert "table of losses" in capsys.readouterr().err
 
 
 def test_exams_are_the_same_whatever_the_seed_and_backgrounds_of_the_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hand_recon_ros.bench.rows import Row
@@ -20,7 +20,8 @@ from hand_recon_ros.types import Frame
 LEARNED: Final = "learned"
 MEDIAPIPE: Final = "MediaPipe"
 PEERS: Final = ("mediapipe", "none")
-_DETECTOR: Final = DetectorConfig(front_end="mediapipe", max_hands=2)
+_DETECTOR: Final = DetectorConfig(max_hands=2)
+_PEER: Final = replace(_DETECTOR, front_end="mediapipe")
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Entrants:
         entrants = cls(resolve_device(device)[0], peer=peer == PEERS[0])
         if entrants.peer:
             try:
-                build_front_end(_DETECTOR, static=True).close()
+                build_front_end(_PEER, static=True).close()
             except FrontEndError as error:
                 entrants.peer = False
                 entrants.notes.append(Row(f"real: {MEDIAPIPE}", f"does not take part: {error}"))
@@ -79,7 +80,7 @@ class Entrants:
             stage = learned_hands(self.networks, _DETECTOR, static=static, device=self.device)
             front_ends[LEARNED] = FrontEnd(stage, stage, stage)
         if self.peer:
-            front_ends[MEDIAPIPE] = build_front_end(_DETECTOR, static)
+            front_ends[MEDIAPIPE] = build_front_end(_PEER, static)
         config = Config(device=self.device, detector=_DETECTOR)
         return {
             name: HandReconstructor(config, static=static, front_end=front_end)

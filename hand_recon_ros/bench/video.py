@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hand_recon_ros.bench.rows import Row, at_least, at_most
-from hand_recon_ros.config import Config
+from hand_recon_ros.config import Config, DetectorConfig
 from hand_recon_ros.config_io import config_from_mapping
 from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.io.cameras import load_cameras
@@ -82,9 +82,9 @@ def bench_video(path: Path) -> list[Row]:
 
 
 def record_front_end(path: Path) -> tuple[Recorded, list[Frame]]:
-    """Run the configured front end; the frames returned carry no pixels any more."""
+    """Run the learned front end; the frames returned carry no pixels any more."""
     recorded, frames = Recorded(), []
-    front_end = build_front_end(Config().detector, static=False)
+    front_end = build_front_end(DetectorConfig(front_end="learned"), static=False)
     with open_video(str(path), load_cameras(None)) as source:
         for frame in tqdm(source, total=source.length, unit="frame", desc="front end"):
             detections = front_end.detector.detect(frame, [])

@@ -57,10 +57,8 @@ class FrameSearcher:
 
     Args:
         network: which.
-        min_score: of boxes.
-        max_hands: where so many are found, parts of photographs are not searched.
+        config: least score of hands, and how many are wanted.
         device: "cpu" or "cuda".
-        threads: of the CPU.
         static: frames are independent photographs: search the mirror image, too (see
             ``both_ways``), and parts, which show small hands (see ``parts``).
     """
@@ -68,10 +66,8 @@ class FrameSearcher:
     def __init__(
         self,
         network: SsdRpn,
-        min_score: float,
-        max_hands: int,
+        config: DetectorConfig,
         device: str,
-        threads: int,
         *,
         static: bool = False,
     ) -> None:
@@ -79,16 +75,20 @@ class FrameSearcher:
         from hand_recon_ros.detection.network import RunningSsdRpn
 
         self._module = RunningSsdRpn(network)
-        self._device, self._threads = device, threads
+        self._config, self._device, self._static = config, device, static
         self._compiled: dict[tuple[int, ...], Network] = {}
-        self._detector = SsdRpnDetector(self._run, min_score)
-        self._min_score, self._max_hands, self._static = min_score, max_hands, static
+        self._min_score = _CANDIDATE * config.min_score
+        self._detector = SsdRpnDetector(self._run, self._min_score)
 
     def detect(self, frame: Frame, previous: Sequence[Keypoints]) -> list[Detection]:
         """Boxes of hands, best first; ``hint`` is the ``FoundHand`` with its direction."""
         if self._static:
             found = found_in_parts(
-                self._both_ways, frame.image, self._both_ways(frame.image), self._max_hands
+                self._both_ways,
+                frame.image,
+                self._both_ways(frame.image),
+                max_hands=self._config.max_hands,
+                sure=self._config.min_score,
             )
         else:  # a stream has other frames to search, and less time
             found = self._detector.find(frame.image)
@@ -107,7 +107,7 @@ class FrameSearcher:
     def _run(self, image: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
         if image.shape not in self._compiled:
             self._compiled[image.shape] = compile_network(
-                self._module, [image], device=self._device, threads=self._threads
+                self._module, [image], device=self._device, threads=self._config.threads
             )
         return self._compiled[image.shape](image)
 
@@ -172,10 +172,8 @@ def learned_hands(
     return LearnedHands(
         FrameSearcher(
             networks.detector,
-            _CANDIDATE * config.min_score,
-            config.max_hands,
+            config,
             device,
-            config.threads,
             static=static,
         ),
         reader,

@@ -64,6 +64,11 @@ def averaged(
     alone += [h for j, h in enumerate(other) if j not in {j for _, j in same}]
     hands = [_average(one[i], other[j]) for i, j in same]
     hands += [replace(hand, score=(hand.score + unseen) / 2) for hand in alone]
+    return without_overlaps(hands)
+
+
+def without_overlaps(hands: Sequence[FoundHand]) -> list[FoundHand]:
+    """Each physical hand once, best first."""
     if not hands:
         return []
     boxes = np.stack([corners_of(hand.box_px) for hand in hands])

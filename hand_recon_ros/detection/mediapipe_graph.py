@@ -37,7 +37,8 @@ def open_graph(
         from mediapipe.python.solution_base import PacketDataType, SolutionBase
     except ImportError as error:
         raise FrontEndError(
-            f"MediaPipe, the hand detector, cannot be imported ({error}): {INSTALL_HINT}"
+            f"MediaPipe (detector.front_end mediapipe, labelling, comparisons) cannot be imported "
+            f"({error}): {INSTALL_HINT}"
         ) from error
     return SolutionBase(
         graph_config=_tracking_graph(threads),

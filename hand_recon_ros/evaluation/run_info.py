@@ -128,6 +128,6 @@ def _models(config: Config) -> dict[str, str]:
     files = [Path(path).expanduser() for path in (model.right_path, model.left_path) if path]
     if not (model.right_path and model.left_path):
         files.append(EMBEDDED_FILE)
-    if config.detector.front_end == "learned":
+    if config.regressor == "auto" and config.detector.front_end == "learned":
         files += [weights_path(name, config.detector.weights_dir) for name in _NETWORKS]
     return {path.name: digest(path.read_bytes()) for path in files}

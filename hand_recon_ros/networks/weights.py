@@ -109,8 +109,14 @@ def _check_digest(path: Path, content: bytes) -> None:
 
 
 def _parsed(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+    except ImportError as error:
+        raise WeightsError(
+            f"weights '{path}' need the package safetensors ({error}): "
+            "pip install torch openvino safetensors"
+        ) from error
 
     try:
         tensors = load(content)

@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before NumPy is loaded: for matrices as small as a hand's its threads only wait for each
     # other, which took 40 % of the node's processor time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # A thread that returns from MediaPipe or DDS waits so long for the interpreter: the default of
+    # A thread that returns from a network or DDS waits so long for the interpreter: the default of
     # 5 ms, several times an image, is a good part of its latency.
     sys.setswitchinterval(5e-4)
     try:

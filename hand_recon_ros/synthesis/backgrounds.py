@@ -20,6 +20,8 @@ _PAINTED: Final = 96
 """How many cluttered pictures a seed has; crops, mirrors and colours vary them."""
 _KEPT: Final = 256
 """Photographs that are kept in memory once read."""
+_SIDE: Final = 540
+"""Shorter side of a photograph, px; larger ones are scaled down: no background shows more."""
 _SKIN = np.array([(224, 172, 140), (198, 134, 100), (141, 85, 54), (85, 55, 40)], dtype=float)
 
 
@@ -41,7 +43,8 @@ class Backgrounds:
 
     Args:
         seed: of the painted pictures.
-        folders: of photographs without hands; those that are missing are not used.
+        folders: of photographs without hands, each as likely as any other; those that are missing
+            are not used.
     """
 
     def __init__(self, seed: int, folders: Sequence[Path]) -> None:
@@ -78,6 +81,9 @@ def _photo(path: str) -> Picture:
     image = cv2.imread(path)
     if image is None:
         raise ValueError(f"{path}: not a readable image; remove it from the backgrounds")
+    scale = _SIDE / min(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -14,6 +14,8 @@ TERMS_FILE: Final = "terms.json"
 USED_FILE: Final = "backgrounds.json"
 """In the folder of the runs: the same of all that was ever used there."""
 
+_FORM: Final = '{"SOURCE": "maker, licence", ...}'
+
 
 def background_terms(folders: Sequence[Path]) -> dict[str, str]:
     """Sources of the backgrounds ``SOURCE_*.jpg`` in folders, with their terms.
@@ -23,29 +25,33 @@ def background_terms(folders: Sequence[Path]) -> dict[str, str]:
     """
     terms: dict[str, str] = {}
     for folder in folders:
-        told = _told(folder / TERMS_FILE)
+        if not folder.is_dir():
+            raise ValueError(f"'{folder}' is no folder: name one with backgrounds (SOURCE_*.jpg)")
+        told = _told(folder / TERMS_FILE, f"write {_FORM}")
         pictures = sorted(folder.glob("*.jpg"))
         if not pictures:
-            raise ValueError(f"'{folder}' holds no backgrounds (SOURCE_*.jpg)")
-        for picture in pictures:
-            if not any(picture.name.startswith(f"{source}_") for source in told):
+            raise ValueError(f"'{folder}' holds no backgrounds (SOURCE_*.jpg; only .jpg is read)")
+        for source in {_source(picture, told) for picture in pictures}:
+            if terms.setdefault(source, told[source]) != told[source]:
                 raise ValueError(
-                    f"'{picture}': no source in '{folder / TERMS_FILE}' begins its name; add "
-                    '"SOURCE": "maker, licence", or take the picture out'
+                    f"'{folder / TERMS_FILE}': another folder has other terms of '{source}' "
+                    f"({terms[source]}): give one of them another name"
                 )
-        terms |= told
-    return terms
+    return dict(sorted(terms.items()))
 
 
 def remember(folder: Path, terms: Mapping[str, str]) -> dict[str, str]:
     """Terms of all backgrounds ever used in the runs of a folder, these ones included.
+
+    Terms told anew are taken for corrections.
 
     Raises:
         ValueError: what was kept of earlier runs is damaged.
         OSError: it cannot be written.
     """
     path = folder / USED_FILE
-    known = _told(path) if path.exists() else {}
+    remedy = "mend it, it lists what earlier runs were trained on"
+    known = _told(path, remedy) if path.exists() else {}
     if terms.items() <= known.items():
         return known
     known |= terms
@@ -55,17 +61,29 @@ def remember(folder: Path, terms: Mapping[str, str]) -> dict[str, str]:
     return known
 
 
-def _told(path: Path) -> dict[str, str]:
+def _source(picture: Path, told: Mapping[str, str]) -> str:
+    """The source whose name a picture's begins with."""
+    named = [source for source in told if picture.name.startswith(f"{source}_")]
+    if not named:
+        raise ValueError(
+            f"'{picture}': no source in '{TERMS_FILE}' beside it begins its name; add "
+            '"SOURCE": "maker, licence", or take the picture out'
+        )
+    return max(named, key=len)
+
+
+def _told(path: Path, remedy: str) -> dict[str, str]:
     """A file of terms by source."""
-    remedy = 'it must be {"SOURCE": "maker, licence", ...}'
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(f"'{path}' is missing: {remedy}") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(f"'{path}' cannot be read ({error}): {remedy}") from error
+    except OSError as error:
+        raise ValueError(f"'{path}' cannot be read: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"'{path}' is damaged ({error}): {remedy}") from error
     if not isinstance(told, dict) or not all(
         name and isinstance(text, str) and text for name, text in told.items()
     ):
-        raise ValueError(f"'{path}': {remedy}")
+        raise ValueError(f"'{path}' tells something else: {remedy}")
     return told

@@ -85,7 +85,9 @@ def train(options: TrainOptions) -> str:
     if device == "cuda":
         torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)  # of the first weights
-    backgrounds = remember(options.folder, background_terms(options.backgrounds))
+    if options.backgrounds and options.kind == "losses":
+        raise ValueError("the table of losses is made without further backgrounds: leave them out")
+    backgrounds = background_terms(options.backgrounds)
     synthesis = SynthesisConfig(data_dir=options.data, more_backgrounds=tuple(options.backgrounds))
     photos = photographs_file(options) if options.kind != "losses" else None
     with ExitStack() as stack:
@@ -112,6 +114,7 @@ def train(options: TrainOptions) -> str:
             task, batches = _detector(config, data, exam_views, device, stack)
         else:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
+        backgrounds = remember(options.folder, backgrounds)
         used = set(packed_hands(photos)) if photos else set()
         facts = provenance(used, read_notes(photos) if photos else None, backgrounds)
         begun = None
