@@ -111,7 +111,7 @@ def test_so_do_the_heights_of_the_belief_maps(peak: float, believed: bool) -> No
 
 def test_a_sure_box_outweighs_low_presence_only_where_the_hand_need_not_be_followed() -> None:
     sure = DrawnBoxes({}, sure=True, score=0.97)
-    doubtful = DotReader(presence=-3.0)
+    doubtful = DotReader(presence=-2.0)
     assert Stand([[RIGHT]], boxes=sure, reader=doubtful, static=True).see(0)
     assert not Stand([[RIGHT]], boxes=sure, reader=doubtful).see(0)
     weak = DrawnBoxes({}, sure=True, score=0.6)
