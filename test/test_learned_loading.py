@@ -54,7 +54,8 @@ def test_a_folder_of_weights_becomes_a_front_end(folder: Path) -> None:
 
 
 def test_the_usual_chain_needs_no_mediapipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    for name in ("mediapipe", "mediapipe.python.solution_base"):  # other tests may have loaded it
+        monkeypatch.setitem(sys.modules, name, None)
     chain = HandReconstructor()
     frame = Frame(np.zeros((120, 160, 3), np.uint8), 0.0, Camera.from_fov(160, 120))
     assert chain.process(frame).hands == ()
