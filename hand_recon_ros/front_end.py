@@ -10,10 +10,13 @@ from hand_recon_ros.config import Config, DetectorConfig
 from hand_recon_ros.mano.data import EMBEDDED
 from hand_recon_ros.skeleton import Side
 from hand_recon_ros.stages import Detector, KeypointEstimator, Regressor
+from hand_recon_ros.types import Frame, Keypoints
 
 if TYPE_CHECKING:
     from hand_recon_ros.mano.data import HandModelData
 
+MEDIAPIPE_DETECTOR: Final = DetectorConfig(front_end="mediapipe")
+"""The peer that photographs are labelled by and that ours is measured against."""
 _APPROXIMATE: Final = (
     "regressor acr_official tells parameters of MANO, but the embedded hand ({} side) is another "
     "model: the geometry is approximate. Set model.right_path and model.left_path to your MANO "
@@ -35,6 +38,15 @@ class FrontEnd:
     estimator: KeypointEstimator
     regressor: Regressor | None = None
     warnings: tuple[str, ...] = ()
+
+    def see(self, frame: Frame) -> list[Keypoints]:
+        """The hands of a frame, by all stages.
+
+        Raises:
+            ValueError: the image is not (H, W, 3) uint8.
+        """
+        hands = self.estimator.estimate(frame, self.detector.detect(frame, ()))
+        return self.regressor.regress(frame, hands) if self.regressor else hands
 
     def reset(self) -> None:
         """Forget earlier frames in every stage."""

@@ -6,17 +6,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from frame_helpers import COLOURS, POINTS, check_labels, painted, shown_share
 
 from hand_recon_ros.training import frame_composer, photo_frames
 from hand_recon_ros.training.appearance import NONE
-from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
+from hand_recon_ros.training.detector_batch import IGNORED, NOTHING
 from hand_recon_ros.training.detector_data import SHAPES, detector_batches, fixed_frames
-from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
+from hand_recon_ros.training.frame_composer import FrameComposer
 from hand_recon_ros.training.frame_layers import learnable
+from hand_recon_ros.training.grounds import FrameGrounds
 from hand_recon_ros.training.photo_frames import PhotoComposer
 from hand_recon_ros.training.photographs import PHOTO_LABEL, PHOTO_SIZE, Photographs
 from hand_recon_ros.training.pyramid import pyramid
@@ -24,17 +25,6 @@ from hand_recon_ros.training.replay import Replay
 from hand_recon_ros.training.view_set import LABEL, ViewSet
 
 SIZE = 256
-COLOURS = {1: (255, 0, 255), 2: (0, 255, 255)}  # left, right: no background has them
-POINTS = np.array([(0, 0)] + [(x, -40 - 12 * k) for x in (-30, -12, 0, 12, 24) for k in range(4)])
-
-
-def painted(size: int, centre: tuple[int, int], left: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A mitten (S, S, 4), and its 21 points in px; the wrist is below."""
-    points = POINTS * (1.0 if not left else np.array([-1.0, 1.0])) * (size / 256) + centre
-    picture = np.zeros((size, size, 4), np.uint8)
-    hull = cv2.convexHull(points.astype(np.float32)).round().astype(np.int32)
-    cv2.fillPoly(picture, [hull], (*COLOURS[1 if left else 2], 255))
-    return picture, points
 
 
 def make_views() -> Replay:
@@ -87,26 +77,6 @@ def make_photographs(cut_out: bool) -> Photographs:
         pixels.append(pyramid(picture))
     packed = torch.from_numpy(np.stack(pixels)).view(torch.int32)[..., 0]
     return Photographs(packed, labels, np.full(8, cut_out))
-
-
-def shown_share(batch: DetectorBatch, n: int, m: int) -> float:
-    """Share of pixels at the very middle of a hand that have the colour of its side."""
-    _, _, height, width = batch.image.shape
-    x, y = ((batch.boxes[n, m, :2] + batch.boxes[n, m, 2:]) / 2).round().int().tolist()
-    patch = batch.image[n, :, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-    if not patch.numel() or x >= width or y >= height:
-        return float("nan")
-    wanted = torch.tensor(COLOURS[int(batch.kinds[n, m])])[:, None, None] / 255
-    return float(((patch - wanted).abs().amax(0) < 0.25).float().mean())
-
-
-def check_labels(batch: DetectorBatch, least: float) -> None:
-    shares = [shown_share(batch, n, m) for n, m in torch.nonzero(batch.hands).tolist()]
-    known = [share for share in shares if share == share]
-    assert len(known) > 20
-    assert np.mean(np.array(known) > 0.5) > least
-    length = batch.directions[batch.hands].norm(dim=-1)
-    assert torch.allclose(length, torch.ones_like(length), atol=1e-5)
 
 
 @pytest.mark.usefixtures("_no_mirror")
@@ -314,14 +284,9 @@ def test_batches_mix_sources_and_shapes(views: Replay, grounds: FrameGrounds) ->
     composer = FrameComposer(grounds, "cpu")
     photos = PhotoComposer(make_photographs(True), grounds, "cpu")
     calls = []
+    rendered = partial(composer.frames, views)
     stream = detector_batches(
-        views,
-        composer,
-        photos,
-        batch=6,
-        real_share=0.5,
-        seed=1,
-        refresh=lambda: calls.append(1),
+        rendered, [(0.5, photos.frames)], batch=6, seed=1, refresh=lambda: calls.append(1)
     )
     batches = [next(stream) for _ in range(6)]
     assert all(len(batch) == 6 for batch in batches)

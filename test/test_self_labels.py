@@ -15,8 +15,8 @@ from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.front_end import FrontEnd
 from hand_recon_ros.training import self_labels
 from hand_recon_ros.training.agreement import agreed_hands
-from hand_recon_ros.training.command import TrainOptions, photographs_file
 from hand_recon_ros.training.label_sheet import write_label_sheets
+from hand_recon_ros.training.material import photographs_file
 from hand_recon_ros.training.photographs import SOURCES, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
@@ -113,8 +113,7 @@ def test_what_ours_does_not_confirm_counts_half(
         assert [line["unconfirmed"] for line in lines] == [longer > 1.2] * 2
         points = np.array(lines[0]["joints_px"])
         reaches.append(float(np.linalg.norm(points[TIP] - points[WRIST])))
-        options = TrainOptions("acr", tmp_path / f"out{k}", data=tmp_path, photos=[folder])
-        packed = photographs_file(options)
+        packed = photographs_file(tmp_path / f"out{k}", tmp_path, [folder])
         assert packed is not None
         weights.append(Photographs.load(packed, "cpu").labels["weight"])
     np.testing.assert_allclose(weights[1], weights[0], rtol=0.05)
@@ -158,7 +157,7 @@ def test_training_takes_in_more_photographs(
     readers(monkeypatch)
     folder, runs = tmp_path / "labelled", tmp_path / "runs"
     assert label(pictures, folder) == 0
-    packed = photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder]))
+    packed = photographs_file(runs, tmp_path, [folder])
     assert packed is not None
     assert read_notes(packed) == {"dots": "drawn here, CC0"}
     photos = Photographs.load(packed, "cpu", only=["dots"])
@@ -169,30 +168,30 @@ def test_training_takes_in_more_photographs(
     assert "photographs: video" not in card
     # It is there: it is not packed again, unless a folder brings something else.
     before = packed.stat().st_mtime_ns
-    assert photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder])) == packed
+    assert photographs_file(runs, tmp_path, [folder]) == packed
     assert packed.stat().st_mtime_ns == before
     # It is, where an earlier version wrote less.
     with np.load(packed) as file:
         fields = {name: file[name] for name in file.files if not name.startswith("other")}
     np.savez_compressed(packed, **fields)
-    photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder]))
+    photographs_file(runs, tmp_path, [folder])
     assert len(Photographs.load(packed, "cpu")) == 2
     other = tmp_path / "other"
     other.mkdir()
     text = (folder / "labels.jsonl").read_text().replace('"source": "dots"', '"source": "more"')
     (other / "labels.jsonl").write_text(text)
     (other / "dots").symlink_to(folder / "dots")
-    photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder, other]))
+    photographs_file(runs, tmp_path, [folder, other])
     assert set(read_notes(packed)) == {"dots", "more"}
     assert len(Photographs.load(packed, "cpu")) == 4
     cv2.imwrite(str(pictures / "b.png"), picture(at=(170, 180))[..., ::-1])
     assert label(pictures, folder) == 0
-    photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[folder, other]))
+    photographs_file(runs, tmp_path, [folder, other])
     assert packed_hands(packed) == {"dots": 3, "more": 2}
     # What only the old file holds is not thrown away.
     (other / "labels.jsonl").write_text(text.splitlines()[0])
     with pytest.raises(ValueError, match=r"not at hand now \(dots\)"):
-        photographs_file(TrainOptions("acr", runs, data=tmp_path, photos=[other]))
+        photographs_file(runs, tmp_path, [other])
     assert packed_hands(packed) == {"dots": 3, "more": 2}
 
 
@@ -204,13 +203,12 @@ def test_folders_without_pictures_or_labels_are_told(
     for name in ("../outside", "digits", "synthetic", ""):
         assert label(tmp_path, tmp_path / "out", name) == cli.BAD_USE
         assert f"source '{name}'" in capsys.readouterr().err
-    options = TrainOptions("acr", tmp_path, data=tmp_path, photos=[tmp_path])
     with pytest.raises(ValueError, match="hand_recon label"):
-        photographs_file(options)
+        photographs_file(tmp_path, tmp_path, [tmp_path])
     for damaged in (b'{"file": "a.jpg", "sou', b'{"file": "a.jpg"}', b'["file"]', b"\xff\xfe"):
         (tmp_path / "labels.jsonl").write_bytes(damaged)
         with pytest.raises(ValueError, match=r"labels.jsonl' is damaged"):
-            photographs_file(options)
+            photographs_file(tmp_path, tmp_path, [tmp_path])
 
 
 def test_real_photographs_get_the_labels_that_they_have(tmp_path: Path) -> None:

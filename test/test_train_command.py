@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Sequence
 from itertools import islice, repeat
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from frame_helpers import label_mittens
 
 from hand_recon_ros import cli
 from hand_recon_ros.acr.network import Acr
@@ -22,11 +24,14 @@ from hand_recon_ros.training import command, loss_table
 from hand_recon_ros.training.background_terms import TERMS_FILE
 from hand_recon_ros.training.baseline import BaselineOutput, HourglassBaseline
 from hand_recon_ros.training.data import DataConfig, TrainingData, view_batches
+from hand_recon_ros.training.detector_batch import DetectorBatch
 from hand_recon_ros.training.exams import EXAM_VIEWS, crop_exams, frame_exams
 from hand_recon_ros.training.loss_hands import HANDS_FILE, lone_hands, views_to_come
+from hand_recon_ros.training.material import WHOLE_PHOTOGRAPHS
 from hand_recon_ros.training.trainer import TrainingError
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews
+from hand_recon_ros.training.whole_frames import WholeComposer
 
 VIEWS = 6
 SMALL = ["batch=4", "producers=-1", "real_share=0", "ema_samples=8", "grounds=6", "views_kept=20"]
@@ -154,6 +159,28 @@ def test_detector_is_trained_before_further_backgrounds(folder: Path, room: Path
     assert "| backgrounds: my_room | me, CC0 |" in (weights / "detector.md").read_text()
     assert train("detector", folder, "samples=16") == 0  # it has learned from them all the same
     assert "| backgrounds: my_room | me, CC0 |" in (weights / "detector.md").read_text()
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.5, 12), (1.0, 24), (0.0, 0)])
+def test_the_detector_sees_photographs_as_they_are(
+    folder: Path, share: float, shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = [0]
+    frames = WholeComposer.frames
+
+    def counted(composer: WholeComposer, count: int, *rest: Any) -> DetectorBatch:
+        counts[0] += count
+        return frames(composer, count, *rest)
+
+    monkeypatch.setattr(WholeComposer, "frames", counted)
+    photos = folder / "labelled"
+    label_mittens(photos, "alone", [(150, 300, True)])
+    options = ("samples=48", "real_share=0.5", f"whole_share={share}")
+    assert train("detector", folder, *options, more=["--photos", str(photos)]) == 0
+    assert counts[0] == pytest.approx(shown, abs=3)
+    assert (folder / WHOLE_PHOTOGRAPHS).exists() == (share > 0)
+    card = (folder / "detector" / "weights" / "detector.md").read_text()
+    assert "| photographs: painted | drawn here, CC0 |" in card
 
 
 def test_backgrounds_of_nobody_are_not_trained_with(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, Final
@@ -30,7 +30,7 @@ from hand_recon_ros.detection.assembly import LearnedNetworks
 from hand_recon_ros.detection.learned import LearnedHands
 from hand_recon_ros.detection.mediapipe_graph import FrontEndError
 from hand_recon_ros.device import resolve_device
-from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.front_end import MEDIAPIPE_DETECTOR, FrontEnd, build_front_end
 from hand_recon_ros.networks.runtime import fastest_backend
 from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.stages import Regressor
@@ -111,7 +111,7 @@ def bench_chain(video: Path, device: str = "auto", frames: int = FRAMES) -> list
 def _time(scene: Scene, networks: LearnedNetworks, trained: bool, device: str) -> Times:
     """Both front ends on each frame in turn, and what comes after the learned one."""
     detector = DetectorConfig(max_hands=2)
-    peer = _peer(detector)
+    peer = _peer()
     boxes = _boxes(peer, scene.frames[0]) or _middle(scene)
     stage = make_front_end(networks, trained, detector, device, boxes[: scene.hands])
     untrained = TellsPeersHands(stage) if peer is not None and not trained else None
@@ -123,7 +123,7 @@ def _time(scene: Scene, networks: LearnedNetworks, trained: bool, device: str) -
         counted = frame.index >= _WARM_UP
         if peer is not None:
             start = perf_counter(), process_time()
-            seen = peer.estimator.estimate(frame, peer.detector.detect(frame, ()))
+            seen = peer.see(frame)
             if untrained is not None:
                 untrained.hands = seen
             _add(times, "MediaPipe", start, counted)
@@ -208,9 +208,9 @@ def multiply_adds(module: Any, args: tuple[Any, ...]) -> float:
     return counter.get_total_flops() / 2
 
 
-def _peer(config: DetectorConfig) -> FrontEnd | None:
+def _peer() -> FrontEnd | None:
     try:
-        return build_front_end(replace(config, front_end="mediapipe"), static=False)
+        return build_front_end(MEDIAPIPE_DETECTOR, static=False)
     except FrontEndError:
         return None
 

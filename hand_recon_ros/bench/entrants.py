@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from hand_recon_ros.bench.rows import Row
@@ -11,7 +11,7 @@ from hand_recon_ros.detection.assembly import LearnedNetworks, learned_hands, lo
 from hand_recon_ros.detection.learned import LearnedParts
 from hand_recon_ros.detection.mediapipe_graph import FrontEndError
 from hand_recon_ros.device import resolve_device
-from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.front_end import MEDIAPIPE_DETECTOR, FrontEnd, build_front_end
 from hand_recon_ros.networks.weights import WeightsError
 from hand_recon_ros.pipeline import HandReconstructor
 from hand_recon_ros.training.real_exam import SeenHand
@@ -21,7 +21,6 @@ LEARNED: Final = "learned"
 MEDIAPIPE: Final = "MediaPipe"
 PEERS: Final = ("mediapipe", "none")
 _DETECTOR: Final = DetectorConfig(max_hands=2)
-_PEER: Final = replace(_DETECTOR, front_end="mediapipe")
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Entrants:
         entrants = cls(resolve_device(device)[0], peer=peer == PEERS[0])
         if entrants.peer:
             try:
-                build_front_end(_PEER, static=True).close()
+                build_front_end(MEDIAPIPE_DETECTOR, static=True).close()
             except FrontEndError as error:
                 entrants.peer = False
                 entrants.notes.append(Row(f"real: {MEDIAPIPE}", f"does not take part: {error}"))
@@ -80,7 +79,7 @@ class Entrants:
             stage = learned_hands(self.networks, _DETECTOR, static=static, device=self.device)
             front_ends[LEARNED] = FrontEnd(stage, stage, stage)
         if self.peer:
-            front_ends[MEDIAPIPE] = build_front_end(_PEER, static)
+            front_ends[MEDIAPIPE] = build_front_end(MEDIAPIPE_DETECTOR, static)
         config = Config(device=self.device, detector=_DETECTOR)
         return {
             name: HandReconstructor(config, static=static, front_end=front_end)

@@ -14,7 +14,7 @@ def best_match(
 ) -> tuple[float, Keypoints | None]:
     """The detection nearest to a label, and its mean distance over ``size_px``; NaN = none."""
     best, chosen = float("nan"), None
-    for keypoints in front_end.estimator.estimate(frame, front_end.detector.detect(frame, [])):
+    for keypoints in front_end.see(frame):
         apart = np.linalg.norm(keypoints.points_px - joints_px, axis=1)
         error = float(apart.mean()) / size_px
         if error < MATCH and not error >= best:

@@ -18,13 +18,10 @@ from tqdm import tqdm
 from hand_recon_ros.bench.matching import best_match
 from hand_recon_ros.bench.rows import Row
 from hand_recon_ros.camera import Camera
-from hand_recon_ros.config import DetectorConfig
-from hand_recon_ros.front_end import build_front_end
+from hand_recon_ros.front_end import MEDIAPIPE_DETECTOR, build_front_end
 from hand_recon_ros.types import Array, Frame
 
 Picture = NDArray[np.uint8]
-PEER_DETECTOR: Final = DetectorConfig(front_end="mediapipe")
-"""MediaPipe, which never saw synthetic hands."""
 _NUMBER: Final = 300
 _LEAST_HAND_PX: Final = 100
 """Smaller hands would be blown up, which is no photograph of ``--size`` any more."""
@@ -49,7 +46,7 @@ def photograph_rows(folder: Path, size: int) -> list[Row]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no labels; name a folder of labelled photographs")
     lines = path.read_text().splitlines()
-    front_end = build_front_end(PEER_DETECTOR, static=True)
+    front_end = build_front_end(MEDIAPIPE_DETECTOR, static=True)
     errors: dict[str, list[float]] = {"in colour": [], "without colour": []}
     rng = np.random.default_rng(0)
     progress = tqdm(total=_NUMBER, unit="photograph")

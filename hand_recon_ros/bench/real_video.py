@@ -64,7 +64,7 @@ def video_rows(
             hand = KnownHand("right")
             if peer is not None:
                 start = _now(entrants.device)
-                found = peer.estimator.estimate(frame, peer.detector.detect(frame, ()))
+                found = peer.see(frame)
                 told[MEDIAPIPE].seconds.append(_now(entrants.device) - start)
                 alone.hands[frame.index] = found
                 if found:

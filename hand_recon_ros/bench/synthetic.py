@@ -29,9 +29,9 @@ import numpy as np
 from tqdm import tqdm
 
 from hand_recon_ros.bench.matching import best_match
-from hand_recon_ros.bench.photographs import PEER_DETECTOR, photograph_rows
+from hand_recon_ros.bench.photographs import photograph_rows
 from hand_recon_ros.bench.rows import Row, at_least, at_most, markdown
-from hand_recon_ros.front_end import build_front_end
+from hand_recon_ros.front_end import MEDIAPIPE_DETECTOR, build_front_end
 from hand_recon_ros.synthesis.generator import synthetic_samples
 from hand_recon_ros.synthesis.sample import HandLabel, Sample
 from hand_recon_ros.synthesis.settings import SynthesisConfig
@@ -78,7 +78,7 @@ def plain_samples(config: SynthesisConfig, seed: int) -> Iterator[Sample]:
 
 def judge(samples: Iterator[Sample], number: int) -> list[Verdict]:
     """Run the front end on the first ``number`` pictures, each on its own."""
-    front_end = build_front_end(PEER_DETECTOR, static=True)
+    front_end = build_front_end(MEDIAPIPE_DETECTOR, static=True)
     verdicts = []
     for index, sample in zip(tqdm(range(number), unit="picture"), samples, strict=False):
         label = sample.hands[0]

@@ -87,11 +87,7 @@ def record_front_end(path: Path) -> tuple[Recorded, list[Frame]]:
     front_end = build_front_end(DetectorConfig(front_end="learned"), static=False)
     with open_video(str(path), load_cameras(None)) as source:
         for frame in tqdm(source, total=source.length, unit="frame", desc="front end"):
-            detections = front_end.detector.detect(frame, [])
-            hands = front_end.estimator.estimate(frame, detections)
-            if front_end.regressor is not None:
-                hands = front_end.regressor.regress(frame, hands)
-            recorded.hands[frame.index] = hands
+            recorded.hands[frame.index] = front_end.see(frame)
             frames.append(_without_pixels(frame))
     front_end.close()
     return recorded, frames

@@ -75,9 +75,7 @@ def agreed_hands(
 def found_hands(front_end: FrontEnd, image: Image) -> list[Keypoints]:
     """All hands of a picture (H, W, 3) RGB of a camera that nothing is known of."""
     height, width = image.shape[:2]
-    frame = Frame(image, 0.0, Camera.from_fov(width, height))
-    hands = front_end.estimator.estimate(frame, front_end.detector.detect(frame, []))
-    return front_end.regressor.regress(frame, hands) if front_end.regressor else hands
+    return front_end.see(Frame(image, 0.0, Camera.from_fov(width, height)))
 
 
 def apart(one: Array, other: Array) -> float:

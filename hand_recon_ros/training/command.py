@@ -1,15 +1,15 @@
 """The work of ``hand_recon train``: puts data, network and loop together.
 
-Material that every run needs is made once and kept in the folder of the runs: ``photographs.npz``
-(real hands, packed) and the pictures of ``exams``.
+Material that every run needs is made once and kept in the folder of the runs: photographs
+(``material``) and the pictures of ``exams``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ import torch
 from tqdm import tqdm
 
 from hand_recon_ros.device import resolve_device
-from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
 from hand_recon_ros.training.background_terms import background_terms, remember
@@ -26,7 +25,8 @@ from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import WAITING, DataConfig, TrainingData
 from hand_recon_ros.training.detector_task import DetectorTask
 from hand_recon_ros.training.exams import EXAM_SEED, crop_exams, exam_views_file, frame_exams
-from hand_recon_ros.training.photographs import HELD_OUT, Photographs, is_current, packed_hands
+from hand_recon_ros.training.material import photographs_file, whole_photographs_file
+from hand_recon_ros.training.photographs import HELD_OUT, Photographs, packed_hands
 from hand_recon_ros.training.picture_file import read_notes
 from hand_recon_ros.training.provenance import provenance
 from hand_recon_ros.training.replay import Refill, Replay, fill
@@ -36,7 +36,6 @@ from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
 
 KINDS: Final = ("detector", "cpm", "acr", "losses")
-PHOTOGRAPHS: Final = "photographs.npz"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ def train(options: TrainOptions) -> str:
         raise ValueError("the table of losses is made without further backgrounds: leave them out")
     backgrounds = background_terms(options.backgrounds)
     synthesis = SynthesisConfig(data_dir=options.data, more_backgrounds=tuple(options.backgrounds))
-    photos = photographs_file(options) if options.kind != "losses" else None
+    at_hand = (options.folder, options.data, options.photos)
+    photos = photographs_file(*at_hand) if options.kind != "losses" else None
     with ExitStack() as stack:
         data = DataConfig(
             batch=config.batch,
@@ -111,7 +111,10 @@ def train(options: TrainOptions) -> str:
         task: CpmTask | AcrTask | DetectorTask
         batches: Iterator[Any]
         if options.kind == "detector":
-            task, batches = _detector(config, data, exam_views, device, stack)
+            whole = None
+            if photos and data.real_share > 0 and config.whole_share > 0:
+                whole = whole_photographs_file(*at_hand)
+            task, batches = _detector(config, data, whole, exam_views, device, stack)
         else:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
         backgrounds = remember(options.folder, backgrounds)
@@ -131,39 +134,6 @@ def _folder_of(weights: str) -> str:
     return "" if weights == SHIPPED_WEIGHTS else weights
 
 
-def photographs_file(options: TrainOptions) -> Path | None:
-    """The packed photographs; packed now where there are some and they are not yet.
-
-    Raises:
-        ValueError: one of the further folders holds no labels, or a file that was packed before
-            holds photographs that are not at hand now.
-    """
-    from hand_recon_ros.training.photo_packing import (
-        LABELS_FILE,
-        labelled_hands,
-        pack_photographs,
-    )
-
-    path = options.folder / PHOTOGRAPHS
-    wanted = sum((labelled_hands(folder) for folder in options.photos), Counter[str]())
-    packed = packed_hands(path) if path.exists() else Counter[str]()
-    if packed and is_current(path) and all(packed[name] == count for name, count in wanted.items()):
-        return path
-    if not (wanted or (options.data / "photos" / LABELS_FILE).exists()):
-        tqdm.write(f"no photographs in '{options.data}': training on rendered hands only")
-        return None
-    with replacing(path) as fresh:
-        number = pack_photographs(options.data, fresh, options.photos)
-        lost = set(packed) - set(packed_hands(fresh))
-        if lost:
-            raise ValueError(
-                f"'{path}' holds photographs that are not at hand now ({', '.join(sorted(lost))}): "
-                "name all folders with --data and --photos, or train in another folder"
-            )
-    tqdm.write(f"packed {number} photographed hands into {path}")
-    return path
-
-
 def _crops(
     kind: str,
     config: TrainingConfig,
@@ -181,22 +151,35 @@ def _crops(
 
 
 def _detector(
-    config: TrainingConfig, data: DataConfig, exam_views: Path, device: str, stack: ExitStack
+    config: TrainingConfig,
+    data: DataConfig,
+    whole: Path | None,
+    exam_views: Path,
+    device: str,
+    stack: ExitStack,
 ) -> tuple[DetectorTask, Iterator[Any]]:
-    from hand_recon_ros.training.detector_data import detector_batches
-    from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
+    from hand_recon_ros.training.detector_data import Frames, detector_batches
+    from hand_recon_ros.training.frame_composer import FrameComposer
+    from hand_recon_ros.training.grounds import FrameGrounds
     from hand_recon_ros.training.photo_frames import PhotoComposer
+    from hand_recon_ros.training.whole_frames import WholeComposer
+    from hand_recon_ros.training.whole_photographs import WholePhotographs
 
     views = Replay(data.slots, VIEW_SIZE, device)
     if data.views is not None:
         views.add(ViewSet.load(data.views))
     folders = data.synthesis.backgrounds_dirs
     grounds = FrameGrounds(device, data.seed, folders, data.grounds)
-    composer = FrameComposer(grounds, device)
-    photos = None
+    rendered = partial(FrameComposer(grounds, device).frames, views)
+    photographed: list[tuple[float, Frames]] = []
     if data.real_share > 0:
+        share = data.real_share * config.whole_share if whole else 0.0
         kept = Photographs.load(data.photos, device, without=HELD_OUT, cut_outs=True)
-        photos = PhotoComposer(kept, grounds, device)
+        cells = PhotoComposer(kept, grounds, device).frames
+        photographed.append((data.real_share - share, cells))
+        if whole:
+            pictures = WholePhotographs.load(whole, device)
+            photographed.append((share, WholeComposer(pictures, grounds, device).frames))
     exams = frame_exams(data, exam_views, device)
     refresh = None
     if data.producers >= 0:
@@ -210,9 +193,8 @@ def _detector(
             refill.used(round(config.batch * (1 - data.real_share)))
 
     batches = detector_batches(
-        views, composer, photos, batch=config.batch, real_share=data.real_share, seed=config.seed,
-        refresh=refresh,
-    )  # fmt: skip
+        rendered, photographed, batch=config.batch, seed=config.seed, refresh=refresh
+    )
     return DetectorTask(config, exams), batches
 
 

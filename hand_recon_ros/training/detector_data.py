@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,9 +10,6 @@ import torch
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.detector_batch import DetectorBatch, joined
-from hand_recon_ros.training.frame_composer import FrameComposer
-from hand_recon_ros.training.photo_frames import PhotoComposer
-from hand_recon_ros.training.replay import Replay
 
 SHAPES: Final = {
     (LONG_SIDE, 180): 0.45,
@@ -28,40 +25,38 @@ Frames = Callable[[int, int, int, np.random.Generator], DetectorBatch]
 
 
 def detector_batches(
-    views: Replay,
-    composer: FrameComposer,
-    photos: PhotoComposer | None,
+    rendered: Frames,
+    others: Sequence[tuple[float, Frames]],
     *,
     batch: int,
-    real_share: float,
     seed: int,
     refresh: Callable[[], None] | None = None,
 ) -> Iterator[DetectorBatch]:
     """Endless batches; all frames of a batch have one shape.
 
     Args:
-        views: rendered views; they may be replaced meanwhile.
-        composer: of rendered views.
-        photos: of photographs; None = there are none.
+        rendered: makes what the others leave of a batch.
+        others: shares of the frames, 1 together at most, and what makes them.
         batch: frames of a batch.
-        real_share: share of photographs.
         seed: of the choice.
         refresh: called before each batch, to take in new views.
     """
     rng = np.random.default_rng((seed, 707))
     shapes = list(SHAPES)
-    share = real_share if photos is not None else 0.0
+    ends = batch * np.cumsum([share for share, _ in others])
+    makers = [*(frames for _, frames in others), rendered]
     while True:
         if refresh is not None:
             refresh()
         width, height = shapes[int(rng.choice(len(shapes), p=list(SHAPES.values())))]
-        real = int(share * batch + rng.random())
-        parts = []
-        if real < batch:
-            parts.append(composer.frames(views, batch - real, width, height, rng))
-        if real and photos is not None:
-            parts.append(photos.frames(real, width, height, rng))
-        yield joined(parts)
+        counts = np.diff([0, *(ends + rng.random()).astype(int), batch])
+        yield joined(
+            [
+                frames(int(count), width, height, rng)
+                for count, frames in zip(counts, makers, strict=True)
+                if count > 0
+            ]
+        )
 
 
 def fixed_frames(frames: Frames, *, batch: int, number: int, seed: int) -> list[DetectorBatch]:

@@ -72,7 +72,8 @@ def crop_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, lis
 def frame_exams(data: DataConfig, exam_views: Path, device: str) -> dict[str, list[DetectorBatch]]:
     """The same for the detector: whole frames."""
     from hand_recon_ros.training.detector_data import Frames, fixed_frames
-    from hand_recon_ros.training.frame_composer import FrameComposer, FrameGrounds
+    from hand_recon_ros.training.frame_composer import FrameComposer
+    from hand_recon_ros.training.grounds import FrameGrounds
     from hand_recon_ros.training.photo_frames import PhotoComposer
 
     folders = _plain(data.synthesis).backgrounds_dirs

@@ -6,9 +6,7 @@ and patches of skin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,7 +16,6 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE, PADDING, input_size
-from hand_recon_ros.synthesis.backgrounds import Backgrounds
 from hand_recon_ros.training.appearance import (
     GREY_NOISE,
     Appearance,
@@ -35,6 +32,7 @@ from hand_recon_ros.training.frame_layers import (
     moved,
     rows_of,
 )
+from hand_recon_ros.training.grounds import FrameGrounds
 from hand_recon_ros.training.hiding import hidden_by
 from hand_recon_ros.training.pyramid import level_of_similarity, sampled
 from hand_recon_ros.training.replay import Replay
@@ -52,36 +50,6 @@ _SOFT_NOISE: Final = 0.5
 """Share of the noise whose neighbours are alike, as after a camera's own filter."""
 _NO_COLOUR: Final = 1e-3
 """Largest difference of the channels of a grey frame."""
-
-
-class FrameGrounds:
-    """A bank of backgrounds as large as frames.
-
-    Args:
-        device: where they are kept: each takes 300 kB.
-        seed: of the choice.
-        folders: of photographs without hands; none = walls and clutter only.
-        number: of pictures.
-    """
-
-    def __init__(
-        self, device: torch.device | str, seed: int, folders: Sequence[Path], number: int = 400
-    ) -> None:
-        """Cut and paint them all."""
-        rng = np.random.default_rng((seed, 606))
-        source = Backgrounds(seed, folders)
-        kept = np.empty((number, 3, LONG_SIDE, LONG_SIDE), np.uint8)
-        for picture in kept:
-            drawn = np.rot90(source.draw(LONG_SIDE, rng).image, int(rng.choice([0, 0, 0, 1, 2, 3])))
-            picture[:] = drawn.transpose(2, 0, 1)
-        self._bank = torch.from_numpy(kept).to(device)
-
-    def draw(self, count: int, width: int, height: int, rng: np.random.Generator) -> Tensor:
-        """(count, 3, height, width) float, 0..255: windows of random ones."""
-        number = torch.from_numpy(rng.integers(len(self._bank), size=count))
-        left, top = rng.integers(LONG_SIDE - width + 1), rng.integers(LONG_SIDE - height + 1)
-        windows = self._bank[:, :, top : top + height, left : left + width]
-        return windows[number.to(self._bank.device)].float()
 
 
 class FrameComposer:

@@ -1,4 +1,4 @@
-"""A bank of pictures to lay behind hands, on the device of the training."""
+"""Banks of pictures to lay behind hands, on the device of the training."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.synthesis.backgrounds import Backgrounds
 from hand_recon_ros.training.batch import CROP_SIZE
 
@@ -56,3 +57,47 @@ class GroundBank:
 
     def _gain(self, tint: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy((tint / 255.0).astype(np.float32))[:, :, None, None]
+
+
+class FrameGrounds:
+    """A bank of backgrounds as large as frames.
+
+    Args:
+        device: where they are kept: each takes 300 kB.
+        seed: of the choice.
+        folders: of photographs without hands; none = walls and clutter only.
+        number: of pictures.
+    """
+
+    def __init__(
+        self, device: torch.device | str, seed: int, folders: Sequence[Path], number: int
+    ) -> None:
+        """Cut and paint them all."""
+        rng = np.random.default_rng((seed, 606))
+        source = Backgrounds(seed, folders)
+        kept = np.empty((number, 3, LONG_SIDE, LONG_SIDE), np.uint8)
+        for picture in kept:
+            drawn = np.rot90(source.draw(LONG_SIDE, rng).image, int(rng.choice([0, 0, 0, 1, 2, 3])))
+            picture[:] = drawn.transpose(2, 0, 1)
+        self._bank = torch.from_numpy(kept).to(device)
+
+    def draw(
+        self,
+        count: int,
+        width: int,
+        height: int,
+        rng: np.random.Generator,
+        plain_share: float = 0.0,
+    ) -> Tensor:
+        """(count, 3, height, width) float, 0..255: windows of random ones; some white or black."""
+        number = torch.from_numpy(rng.integers(len(self._bank), size=count))
+        left, top = rng.integers(LONG_SIDE - width + 1), rng.integers(LONG_SIDE - height + 1)
+        device = self._bank.device
+        image = self._bank[:, :, top : top + height, left : left + width][number.to(device)].float()
+        if not plain_share:
+            return image
+        plain = np.flatnonzero(rng.random(count) < plain_share)
+        shade = np.where(rng.random(len(plain)) < 0.6, rng.uniform(225, 256, len(plain)), 0.0)
+        at = torch.from_numpy(plain).to(device)
+        image[at] = torch.from_numpy(shade).to(image)[:, None, None, None]
+        return image

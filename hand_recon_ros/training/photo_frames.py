@@ -19,7 +19,7 @@ from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.appearance import Strength
 from hand_recon_ros.training.beside import OTHER_SIDE_SHARE, places_beside
 from hand_recon_ros.training.detector_batch import IGNORED, NOTHING, DetectorBatch
-from hand_recon_ros.training.frame_composer import FrameFinish, FrameGrounds, lay_over
+from hand_recon_ros.training.frame_composer import FrameFinish, lay_over
 from hand_recon_ros.training.frame_layers import (
     LEAST_SIDE_PX,
     HandRows,
@@ -27,6 +27,7 @@ from hand_recon_ros.training.frame_layers import (
     learnable,
     moved,
 )
+from hand_recon_ros.training.grounds import FrameGrounds
 from hand_recon_ros.training.hiding import hidden_by
 from hand_recon_ros.training.photographs import PHOTO_SIZE, Photographs
 from hand_recon_ros.training.pyramid import level_of_similarity, sampled
@@ -52,8 +53,9 @@ _SHARE: Final = (0.12, 0.95)
 _EMPTY_SHARE: Final = 0.6
 """Share of frames with a tile that shows no hand: a rectangle alone is no sign of one."""
 _GOES_ON_SHARE: Final = 0.4
-_PLAIN_SHARE: Final = 0.25
-_STRENGTH: Final = Strength(blur_share=0.15, coarse_share=0.05, noise_share=0.4, tone=0.6)
+PLAIN_SHARE: Final = 0.25
+"""Share of frames whose ground is white, bright or black."""
+PHOTO_STRENGTH: Final = Strength(blur_share=0.15, coarse_share=0.05, noise_share=0.4, tone=0.6)
 """Photographs have a camera's effects already."""
 
 
@@ -76,7 +78,7 @@ class PhotoComposer:
         photographs: Photographs,
         grounds: FrameGrounds,
         device: torch.device | str,
-        strength: Strength = _STRENGTH,
+        strength: Strength = PHOTO_STRENGTH,
         pair_share: float = PAIR_SHARE,
     ) -> None:
         """Keep the parts."""
@@ -96,10 +98,7 @@ class PhotoComposer:
         self, count: int, width: int, height: int, rng: np.random.Generator
     ) -> DetectorBatch:
         """Frames with a content of width x height px, padded to the network's input."""
-        image = self._grounds.draw(count, width, height, rng)
-        plain = np.flatnonzero(rng.random(count) < _PLAIN_SHARE)
-        shade = np.where(rng.random(len(plain)) < 0.6, rng.uniform(225, 256, len(plain)), 0.0)
-        image[torch.from_numpy(plain).to(self._device)] = self._tensor(shade)[:, None, None, None]
+        image = self._grounds.draw(count, width, height, rng, PLAIN_SHARE)
         self._add_empty_tiles(image, rng)
         frames, cells = _mosaic(count, width, height, rng)
         numbers = self._numbers(len(frames), rng)
@@ -220,15 +219,33 @@ class PhotoComposer:
         low, high = self._tensor(cells[:, :2]), self._tensor(cells[:, 2:])
         kept = (x >= low[:, 0, None, None]) & (x < high[:, 0, None, None])
         kept = kept & (y >= low[:, 1, None, None]) & (y < high[:, 1, None, None])
-        goes_on = torch.from_numpy(rng.random(len(numbers)) < _GOES_ON_SHARE).to(self._device)
-        m = self._tensor(back)[:, :, :, None, None]
-        u = m[:, 0, 0] * x + m[:, 0, 1] * y + m[:, 0, 2]
-        v = m[:, 1, 0] * x + m[:, 1, 1] * y + m[:, 1, 2]
-        there = (u > -0.5) & (v > -0.5) & (u < PHOTO_SIZE - 0.5) & (v < PHOTO_SIZE - 0.5)
-        return layer * (kept & (there | goes_on[:, None, None]))[:, None]
+        sizes = self._tensor(np.full((len(numbers), 2), PHOTO_SIZE))
+        return layer * (kept[:, None] & shown(self._tensor(back), sizes, width, height, rng))
 
     def _tensor(self, values: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self._device)
+
+
+def shown(
+    to_picture: Tensor, sizes: Tensor, width: int, height: int, rng: np.random.Generator
+) -> Tensor:
+    """(L, 1, H, W) bool: where frames show pictures; the borders of some go on.
+
+    Args:
+        to_picture: (L, 3, 3) similarities from px of the frames.
+        sizes: (L, 2) widths and heights of the pictures, px.
+        width, height: of the frames, px.
+        rng: source of randomness.
+    """
+    device = to_picture.device
+    goes_on = torch.from_numpy(rng.random(len(to_picture)) < _GOES_ON_SHARE).to(device)
+    x = torch.arange(width, device=device, dtype=torch.float32)
+    y = torch.arange(height, device=device, dtype=torch.float32)[:, None]
+    m, limits = to_picture[:, :, :, None, None], sizes[:, :, None, None] - 0.5
+    u = m[:, 0, 0] * x + m[:, 0, 1] * y + m[:, 0, 2]
+    v = m[:, 1, 0] * x + m[:, 1, 1] * y + m[:, 1, 2]
+    there = (u > -0.5) & (v > -0.5) & (u < limits[:, 0]) & (v < limits[:, 1])
+    return (there | goes_on[:, None, None])[:, None]
 
 
 def _mosaic(

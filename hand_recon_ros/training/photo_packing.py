@@ -11,7 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand_recon_ros.config import DetectorConfig
-from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.front_end import MEDIAPIPE_DETECTOR, FrontEnd, build_front_end
 from hand_recon_ros.training.agreement import agreed_hands
 from hand_recon_ros.training.photographs import (
     PHOTO_LABEL,
@@ -36,7 +35,7 @@ LABELS_FILE: Final = "labels.jsonl"
 _TOLD: Final = frozenset(
     {"file", "source", "side", "joints_px", "joints_rel_m", "hands_seen_in_file", "agreement_rel"}
 )
-_REACH: Final = 2.4
+REACH: Final = 2.4
 """Side of a packed picture over the box of the hand: crops are turned, shifted and wider."""
 _FOCAL: Final = 0.9
 """Guessed focal length over the longer side of a picture."""
@@ -180,7 +179,7 @@ def _all_hands(data: Path) -> Iterator[_Hand]:
     yield from _photos(data / "photos")
     if not ((data / "digits").is_dir() or (data / "video").is_dir()):
         return
-    peer = DetectorConfig(front_end="mediapipe", max_hands=1, min_score=0.4)
+    peer = replace(MEDIAPIPE_DETECTOR, max_hands=1, min_score=0.4)
     front_end = build_front_end(peer, static=True)
     try:
         yield from _digits(data / "digits", front_end)
@@ -198,18 +197,19 @@ def _photos(folder: Path) -> Iterator[_Hand]:
         yield _Hand(
             source=told["source"],
             image=read_picture(folder / told["file"]),
-            left=_is_left(told),
+            left=is_left(told),
             points_px=np.array(told["joints_px"]),
             relative_m=np.array(told["joints_rel_m"]),
             alone=told["hands_seen_in_file"] == 1,
             disagreement=told["agreement_rel"],
             trust=_UNCONFIRMED if told.get("unconfirmed") else 1.0,
             terms=told.get("terms", ""),
-            other=(_is_left(others[0]), np.array(others[0]["joints_px"])) if pair else None,
+            other=(is_left(others[0]), np.array(others[0]["joints_px"])) if pair else None,
         )
 
 
-def _is_left(told: dict[str, Any]) -> bool:
+def is_left(told: dict[str, Any]) -> bool:
+    """Whether a label is a left hand's."""
     return bool(told["side"] == "left")
 
 
@@ -249,7 +249,7 @@ def _agreed(front_end: FrontEnd, image: Image, source: str) -> Iterator[_Hand]:
 def _packed(hand: _Hand, source: int) -> tuple[Image, NDArray[np.void]]:
     """The square round a hand at ``PHOTO_SIZE`` px and its label; the border is repeated."""
     low, high = hand.points_px.min(axis=0), hand.points_px.max(axis=0)
-    side = _REACH * float((high - low).max())
+    side = REACH * float((high - low).max())
     corner = (low + high) / 2 - side / 2
     scale = PHOTO_SIZE / side
     image, shrunk = hand.image, 1.0

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -143,14 +143,12 @@ class Photographs:
 
     @cached_property
     def _hanging(self) -> NDArray[np.bool_]:
-        """(n,) hands that hang down."""
-        points = self.labels["points_px"].astype(np.float64)
-        return np.asarray(directions_of(points)[:, 1] > _HANGING)
+        return hangs(self.labels["points_px"])
 
     def draw(
         self, count: int, rng: np.random.Generator, among: NDArray[np.bool_] | None = None
     ) -> Numbers:
-        """Random pictures: every source as often as the root of its size, hanging hands more often.
+        """Random pictures, see ``shares``.
 
         Args:
             count: of pictures.
@@ -158,14 +156,8 @@ class Photographs:
             among: (n,) which ones there are to choose from, at least one; None = all.
         """
         numbers = np.arange(len(self)) if among is None else np.flatnonzero(among)
-        source = self.labels["source"][numbers]
-        share = 1 / np.sqrt(np.bincount(source)[source])
-        hanging = self._hanging[numbers]
-        natural = share[hanging].sum() / share.sum()
-        if 0 < natural < _HANGING_SHARE:
-            odds = _HANGING_SHARE / (1 - _HANGING_SHARE) * (1 - natural) / natural
-            share[hanging] *= min(odds, _MOST_TIMES)
-        return rng.choice(numbers, count, p=share / share.sum())
+        share = shares(self.labels["source"][numbers], self._hanging[numbers])
+        return rng.choice(numbers, count, p=share)
 
     def hands(self, numbers: Numbers, has_3d: bool = False) -> HandLabels:
         """The hands of some pictures.
@@ -196,6 +188,29 @@ class Photographs:
             weight=chosen["weight"].astype(np.float64),
             source=chosen["source"].astype(np.int64),
         )
+
+
+def hangs(points_px: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """(...) whether hands with key points (..., 21, 2) hang down."""
+    return np.asarray(directions_of(points_px.astype(np.float64))[..., 1] > _HANGING)
+
+
+def shares(source: NDArray[np.integer[Any]], hanging: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How often to draw each picture: a source as the root of its size, hanging hands more often.
+
+    Args:
+        source: (n,) numbers of the pictures' sources.
+        hanging: (n,) whether a hand hangs down there.
+
+    Returns:
+        (n,) shares; their sum is 1.
+    """
+    share = 1 / np.sqrt(np.bincount(source)[source])
+    natural = share[hanging].sum() / share.sum()
+    if 0 < natural < _HANGING_SHARE:
+        odds = _HANGING_SHARE / (1 - _HANGING_SHARE) * (1 - natural) / natural
+        share[hanging] *= min(odds, _MOST_TIMES)
+    return np.asarray(share / share.sum())
 
 
 def packed_hands(path: Path) -> Counter[str]:

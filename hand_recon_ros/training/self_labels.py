@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hand_recon_ros.config import DetectorConfig
-from hand_recon_ros.front_end import FrontEnd, build_front_end
+from hand_recon_ros.front_end import MEDIAPIPE_DETECTOR, FrontEnd, build_front_end
 from hand_recon_ros.io.closing import Closing
 from hand_recon_ros.io.frames import IMAGE_SUFFIXES
 from hand_recon_ros.training.agreement import (
@@ -63,7 +62,7 @@ class Labeller(Closing):
 
     def __init__(self, people: bool = False) -> None:
         """Load both."""
-        config = DetectorConfig(front_end="mediapipe", min_score=0.4)
+        config = replace(MEDIAPIPE_DETECTOR, min_score=0.4)
         if people:
             config = replace(config, max_hands=_OF_PEOPLE)
         with ExitStack() as undo:

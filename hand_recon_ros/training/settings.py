@@ -43,6 +43,8 @@ class TrainingConfig:
             background and colours; more where rendering keeps the training waiting.
         grounds: pictures that are laid behind rendered hands.
         real_share: share of photographs in a batch.
+        whole_share: share of the photographs that the detector sees as they are, the others cut
+            out round their hands.
         photo_depth: trust in the photographs' relative 3D, which is a peer's guess: bone directions
             are learnt from it and nothing else; 0 = none.
         checkpoint_s: seconds between checkpoints.
@@ -71,6 +73,7 @@ class TrainingConfig:
     view_uses: float = 5.0
     grounds: int = 1000
     real_share: float = 0.25
+    whole_share: float = 0.5
     photo_depth: float = 0.0
     checkpoint_s: float = 120.0
     validate_s: float = 300.0
@@ -91,7 +94,7 @@ class TrainingConfig:
         for name in ("learning_rate", "gradient_norm", "view_uses", "checkpoint_s", "validate_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
-        for name in ("decay_share", "real_share", "photo_depth"):
+        for name in ("decay_share", "real_share", "whole_share", "photo_depth"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be within 0..1")
 
