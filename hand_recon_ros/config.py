@@ -114,7 +114,7 @@ class FitConfig:
         high=10.0,
     )
     sigma_wrists_m: float = option_field(
-        0.03,
+        0.02,
         "Noise of the regressor's way from one wrist to the other, metres along each axis; "
         "0 = not used.",
         low=0.0,
@@ -127,7 +127,7 @@ class FitConfig:
     temporal_weight: float = option_field(
         1.0, "Weight that ties a frame to the last one.", low=0.0, high=100.0
     )
-    pose_weight: float = option_field(1.0, "Weight of the pose prior.", low=0.0, high=100.0)
+    pose_weight: float = option_field(0.5, "Weight of the pose prior.", low=0.0, high=100.0)
     shape_weight: float = option_field(1.0, "Weight of the shape prior.", low=0.0, high=100.0)
     shape_frames: int = option_field(
         30, "Confident frames from which a person's hand shape is estimated.", low=1, high=1000

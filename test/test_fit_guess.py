@@ -296,4 +296,4 @@ def test_gradient_of_the_terms_that_the_regressor_adds():
     # the other hand's wrist is not known either: the covariance does not count on it
     without = problem.information(equations)[:, :3, :3]
     held = equations.matrix[:, :3, :3] - without
-    np.testing.assert_allclose(held, np.tile(2 * np.eye(3) / 0.03**2, (2, 1, 1)))
+    np.testing.assert_allclose(held, np.tile(2 * np.eye(3) / config.sigma_wrists_m**2, (2, 1, 1)))
