@@ -14,9 +14,7 @@ from hand_recon_ros.synthesis.backgrounds import Backgrounds
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.background_terms import (
     TERMS_FILE,
-    USED_FILE,
     background_terms,
-    remember,
 )
 from hand_recon_ros.training.provenance import provenance
 
@@ -87,22 +85,6 @@ def test_one_source_has_one_licence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"b/terms.json.*my_room.*CC0"):
         background_terms(folders)
     assert background_terms([folders[0], pictures(tmp_path / "c")]) == ROOM
-
-
-def test_what_was_used_once_is_told_for_good(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    assert remember(runs, {}) == {}
-    assert not runs.exists()
-    assert remember(runs, ROOM) == ROOM
-    assert remember(runs, {"lab": "Lab, MIT"}) == ROOM | {"lab": "Lab, MIT"}
-    assert remember(runs, {}) == ROOM | {"lab": "Lab, MIT"}
-    assert remember(runs, {"lab": "Lab, CC0"})["lab"] == "Lab, CC0"
-    assert json.loads((runs / USED_FILE).read_text()) == ROOM | {"lab": "Lab, CC0"}
-    remember(runs, {"kitchen": "José, CC0"})
-    assert "José" in (runs / USED_FILE).read_text(encoding="utf-8")
-    (runs / USED_FILE).write_text("?")
-    with pytest.raises(ValueError, match=f"{USED_FILE}' is damaged .*: mend it"):
-        remember(runs, ROOM)
 
 
 def test_model_cards_list_them() -> None:

@@ -183,6 +183,31 @@ def test_the_detector_sees_photographs_as_they_are(
     assert "| photographs: painted | drawn here, CC0 |" in card
 
 
+def test_what_weights_learned_from_is_told_by_what_goes_on_with_them(
+    folder: Path, room: Path
+) -> None:
+    photos = folder / "labelled"
+    label_mittens(photos, "alone", [(150, 300, True)])
+    more = ["--photos", str(photos), "--backgrounds", str(room)]
+    assert train("detector", folder, "samples=8", "real_share=0.5", more=more) == 0
+    shutil.move(folder / "detector" / "weights", folder / "mine")
+    other, new = folder / "other", folder / "new"
+    for runs in (other, new):
+        runs.mkdir()
+        shutil.copy(folder / EXAM_VIEWS, runs)
+    for samples in (16, 24):  # from the weights, and from the checkpoint
+        options = (f"samples={samples}", f"start_from={folder / 'mine'}")
+        assert train("detector", other, *options) == 0
+        card = (other / "detector" / "weights" / "detector.md").read_text()
+        assert "| photographs: painted | drawn here, CC0 |" in card
+        assert "| backgrounds: my_room | me, CC0 |" in card
+        assert "rendered hands only" not in card
+    assert train("detector", new, "samples=8") == 0
+    card = (new / "detector" / "weights" / "detector.md").read_text()
+    assert "rendered hands only" in card
+    assert "my_room" not in card
+
+
 def test_backgrounds_of_nobody_are_not_trained_with(
     folder: Path, room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

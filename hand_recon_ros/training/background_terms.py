@@ -7,13 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from hand_recon_ros.io.replacing import replacing
-
 TERMS_FILE: Final = "terms.json"
 """In each folder of backgrounds: whose pictures they are and their licence, by source."""
-USED_FILE: Final = "backgrounds.json"
-"""In the folder of the runs: the same of all that was ever used there."""
-
 _FORM: Final = '{"SOURCE": "maker, licence", ...}'
 
 
@@ -38,27 +33,6 @@ def background_terms(folders: Sequence[Path]) -> dict[str, str]:
                     f"({terms[source]}): give one of them another name"
                 )
     return dict(sorted(terms.items()))
-
-
-def remember(folder: Path, terms: Mapping[str, str]) -> dict[str, str]:
-    """Terms of all backgrounds ever used in the runs of a folder, these ones included.
-
-    Terms told anew are taken for corrections.
-
-    Raises:
-        ValueError: what was kept of earlier runs is damaged.
-        OSError: it cannot be written.
-    """
-    path = folder / USED_FILE
-    remedy = "mend it, it lists what earlier runs were trained on"
-    known = _told(path, remedy) if path.exists() else {}
-    if terms.items() <= known.items():
-        return known
-    known |= terms
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as fresh:
-        fresh.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return known
 
 
 def _source(picture: Path, told: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from hand_recon_ros.device import resolve_device
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training.acr_task import AcrTask, joint_shapes
-from hand_recon_ros.training.background_terms import background_terms, remember
+from hand_recon_ros.training.background_terms import background_terms
 from hand_recon_ros.training.batch import CropBatch, concatenate
 from hand_recon_ros.training.cpm_task import CpmTask
 from hand_recon_ros.training.data import WAITING, DataConfig, TrainingData
@@ -117,7 +117,6 @@ def train(options: TrainOptions) -> str:
             task, batches = _detector(config, data, whole, exam_views, device, stack)
         else:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
-        backgrounds = remember(options.folder, backgrounds)
         used = set(packed_hands(photos)) if photos else set()
         facts = provenance(used, read_notes(photos) if photos else None, backgrounds)
         begun = None

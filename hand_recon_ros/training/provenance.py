@@ -27,6 +27,7 @@ _LABELS: Final = (
     "MediaPipe Hands 0.10.21 (Apache-2.0), where it agrees with itself on turned copies"
 )
 _FURTHER_LABELS: Final = "; of further sources a quarter our own, where they agree with them"
+_RENDERED_ONLY: Final = "trained on rendered hands only"
 _LIMITS: Final = (
     "photographs show few people (about 120, and 200 for digits), few children or old people",
     "their labels are MediaPipe's: its errors are learned as well",
@@ -49,7 +50,7 @@ def provenance(
     data = {**_RENDERED, "a second hand mesh": _SECOND_MESH, "hand motion": _MOTION}
     data |= {f"backgrounds: {name}": told for name, told in (backgrounds or {}).items()}
     if not photographs:
-        return {"data": data, "limits": ["trained on rendered hands only"]}
+        return {"data": data, "limits": [_RENDERED_ONLY]}
     terms = {**PHOTOGRAPHS, **(further or {})}
     trained = [name for name in terms if name in photographs and name not in HELD_OUT]
     data |= {f"photographs: {name}": terms[name] for name in trained}
@@ -59,3 +60,18 @@ def provenance(
     if further:
         limits.append("the further sources of photographs show one or two people each")
     return {"data": data, "limits": limits}
+
+
+def with_earlier(facts: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a run together with those of what it goes on with: it was learned from, too.
+
+    Args:
+        facts: of this run; where both tell of the same, this counts.
+        earlier: of a checkpoint or of weights; empty = there is none.
+    """
+    data = {**earlier.get("data", {}), **facts.get("data", {})}
+    told = [known["limits"] for known in (earlier, facts) if "limits" in known]
+    limits = dict.fromkeys(limit for limits in told for limit in limits)
+    if any(_RENDERED_ONLY not in limits for limits in told):
+        limits.pop(_RENDERED_ONLY, None)
+    return {**facts, "data": data, "limits": list(limits)}

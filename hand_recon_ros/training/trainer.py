@@ -18,6 +18,7 @@ from hand_recon_ros.errors import ExpectedError
 from hand_recon_ros.io.replacing import replacing
 from hand_recon_ros.training.average import AveragedModel
 from hand_recon_ros.training.muon import Muon
+from hand_recon_ros.training.provenance import with_earlier
 from hand_recon_ros.training.records import TrainingLog
 from hand_recon_ros.training.settings import TrainingConfig
 from hand_recon_ros.training.task import Task
@@ -67,7 +68,6 @@ class Trainer:
             torch.set_num_threads(config.threads)
         folder.mkdir(parents=True, exist_ok=True)
         self._task, self._config, self._folder = task, config, folder
-        self._told = dict(facts or {})
         self._device = torch.device(device)
         self._half_precision = config.half and trains_in_half(self._device.type)
         model: Any = task.model
@@ -76,6 +76,7 @@ class Trainer:
         self._optimizer = _optimizer(self._model, config)
         self._log = TrainingLog(folder)
         begun = begun or {}
+        self._told = with_earlier(facts or {}, begun)
         self._seen = int(begun.get("samples", 0))
         self._seconds = 3600 * float(begun.get("hours", 0.0))
         self._best = math.inf
@@ -196,6 +197,7 @@ class Trainer:
             "seen": self._seen,
             "seconds": self._seconds,
             "best": self._best,
+            "told": self._told,
         }
         replace_saved(state, self._folder / CHECKPOINT)
 
@@ -218,6 +220,7 @@ class Trainer:
             ) from error
         self._seen, self._seconds = int(state["seen"]), float(state["seconds"])
         self._best = float(state["best"])
+        self._told = with_earlier(self._told, state.get("told", {}))
 
 
 def replace_saved(state: Mapping[str, Any], path: Path) -> None:
