@@ -16,7 +16,7 @@ from hand_recon_ros.training.background_terms import (
     TERMS_FILE,
     background_terms,
 )
-from hand_recon_ros.training.provenance import provenance
+from hand_recon_ros.training.provenance import provenance, with_earlier
 
 ROOM = {"my_room": "me, CC0"}
 
@@ -115,3 +115,18 @@ def test_large_pictures_are_kept_small(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(backgrounds, "_photo", lambda path: kept.append(read(path)) or kept[-1])
     Backgrounds(0, [folder]).paint()
     assert [picture.shape for picture in kept] == [(540, 810, 3)]
+
+
+def test_what_was_learned_from_earlier_is_told_too() -> None:
+    rendered, shared = provenance([]), provenance(["digits", "digits_held_out"])
+    further = provenance(["digits", "mine"], {"mine": "me, CC0"}, ROOM)
+    assert with_earlier(rendered, {}) == rendered
+    assert with_earlier(rendered, rendered)["limits"] == rendered["limits"]
+    for now, earlier in ((rendered, further), (further, rendered), (shared, further)):
+        told = with_earlier(now, earlier)
+        assert told["data"].items() >= further["data"].items() - {("held out", "")}
+        assert "rendered hands only" not in " ".join(told["limits"])
+        assert set(further["limits"]) <= set(told["limits"])
+    assert with_earlier(rendered, shared)["data"]["held out"] == "digits_held_out"
+    corrected = {"data": {"photographs: mine": "me, MIT"}}
+    assert with_earlier(corrected, further)["data"]["photographs: mine"] == "me, MIT"

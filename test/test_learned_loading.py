@@ -16,7 +16,7 @@ from hand_recon_ros.config import DetectorConfig
 from hand_recon_ros.config_io import config_from_mapping
 from hand_recon_ros.detection.assembly import load_networks, random_networks
 from hand_recon_ros.detection.mediapipe_graph import FrontEndError
-from hand_recon_ros.front_end import build_front_end
+from hand_recon_ros.front_end import FrontEnd, build_front_end
 from hand_recon_ros.networks.int8 import activation_ranges
 from hand_recon_ros.networks.weights import WeightsError, save_weights
 from hand_recon_ros.pipeline import HandReconstructor
@@ -35,7 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_folder_of_weights_becomes_a_front_end(folder: Path) -> None:
+def test_a_folder_of_weights_becomes_a_front_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = replace(
         DetectorConfig(), front_end="learned", weights_dir=str(folder), min_tracking_score=0.0
     )
@@ -50,6 +52,11 @@ def test_a_folder_of_weights_becomes_a_front_end(folder: Path) -> None:
         assert hand.relative_m is not None
         assert np.isfinite(hand.relative_m).all()
         assert np.isfinite(hand.points_px).all()
+    monkeypatch.setattr(stages.detector, "detect", lambda *_: [box])
+    monkeypatch.setattr(stages.estimator, "estimate", lambda _, boxes: boxes)
+    monkeypatch.setattr(stages.regressor, "regress", lambda _, hands: [*hands, "in 3D"])
+    assert stages.see(frame) == [box, "in 3D"]
+    assert FrontEnd(stages.detector, stages.estimator).see(frame) == [box]
     stages.close()
 
 

@@ -17,7 +17,7 @@ from hand_recon_ros import cli
 from hand_recon_ros.acr.network import Acr
 from hand_recon_ros.detection.network import SsdRpn
 from hand_recon_ros.keypoints.network import Cpm
-from hand_recon_ros.networks.weights import load_weights, weights_path
+from hand_recon_ros.networks.weights import load_weights, save_weights, weights_path
 from hand_recon_ros.rendering.gl.context import RendererUnavailableError
 from hand_recon_ros.synthesis.settings import SynthesisConfig
 from hand_recon_ros.training import command, loss_table
@@ -28,7 +28,8 @@ from hand_recon_ros.training.detector_batch import DetectorBatch
 from hand_recon_ros.training.exams import EXAM_VIEWS, crop_exams, frame_exams
 from hand_recon_ros.training.loss_hands import HANDS_FILE, lone_hands, views_to_come
 from hand_recon_ros.training.material import WHOLE_PHOTOGRAPHS
-from hand_recon_ros.training.trainer import TrainingError
+from hand_recon_ros.training.photo_frames import PhotoComposer
+from hand_recon_ros.training.trainer import CHECKPOINT, TrainingError
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews
 from hand_recon_ros.training.whole_frames import WholeComposer
@@ -109,7 +110,10 @@ def test_key_points_and_regressor_are_trained_and_go_on(
 def test_regressor_starts_from_key_point_weights(folder: Path) -> None:
     assert train("cpm", folder, "samples=4") == 0
     start = f"start_from={folder / 'cpm' / 'weights'}"
+    card = folder / "cpm" / "weights" / "cpm.safetensors"
+    save_weights(Cpm(), card, {"samples": 7, "data": {"photographs: mine": "me, CC0"}})
     assert train("acr", folder, "samples=4", start, "losses.asm=0.1") == 0
+    assert "photographs: mine" in (folder / "acr" / "weights" / "cpm.md").read_text()
     assert any("asm" in line for line in log(folder, "acr"))
 
 
@@ -159,25 +163,33 @@ def test_detector_is_trained_before_further_backgrounds(folder: Path, room: Path
     assert "| backgrounds: my_room | me, CC0 |" in (weights / "detector.md").read_text()
     assert train("detector", folder, "samples=16") == 0  # it has learned from them all the same
     assert "| backgrounds: my_room | me, CC0 |" in (weights / "detector.md").read_text()
+    checkpoint = folder / "detector" / CHECKPOINT
+    state = torch.load(checkpoint, weights_only=True)
+    del state["told"], state["best"]
+    torch.save({**state, "best": 9.0}, checkpoint)  # as earlier versions wrote it
+    assert train("detector", folder, "samples=24") == 0
+    assert "my_room" not in (weights / "detector.md").read_text()
 
 
 @pytest.mark.parametrize(("share", "shown"), [(0.5, 12), (1.0, 24), (0.0, 0)])
 def test_the_detector_sees_photographs_as_they_are(
     folder: Path, share: float, shown: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts = [0]
-    frames = WholeComposer.frames
+    counts = dict.fromkeys((WholeComposer, PhotoComposer), 0)
+    for made_by in counts:
+        frames = made_by.frames
 
-    def counted(composer: WholeComposer, count: int, *rest: Any) -> DetectorBatch:
-        counts[0] += count
-        return frames(composer, count, *rest)
+        def counted(composer: Any, count: int, *rest: Any, frames: Any = frames) -> DetectorBatch:
+            counts[type(composer)] += count
+            return frames(composer, count, *rest)
 
-    monkeypatch.setattr(WholeComposer, "frames", counted)
+        monkeypatch.setattr(made_by, "frames", counted)
     photos = folder / "labelled"
     label_mittens(photos, "alone", [(150, 300, True)])
     options = ("samples=48", "real_share=0.5", f"whole_share={share}")
     assert train("detector", folder, *options, more=["--photos", str(photos)]) == 0
-    assert counts[0] == pytest.approx(shown, abs=3)
+    assert counts[WholeComposer] == pytest.approx(shown, abs=3)
+    assert counts[PhotoComposer] == pytest.approx(24 - shown, abs=3)
     assert (folder / WHOLE_PHOTOGRAPHS).exists() == (share > 0)
     card = (folder / "detector" / "weights" / "detector.md").read_text()
     assert "| photographs: painted | drawn here, CC0 |" in card

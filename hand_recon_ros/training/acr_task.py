@@ -29,6 +29,7 @@ from hand_recon_ros.training.losses import (
     rotation_loss,
     weighted_l1,
 )
+from hand_recon_ros.training.provenance import with_earlier
 from hand_recon_ros.training.scores import joint_errors_mm, pixel_errors, turned_deg
 from hand_recon_ros.training.settings import TrainingConfig
 
@@ -108,7 +109,8 @@ class AcrTask:
         """Begin with the weights of a folder: ``cpm``, and ``acr`` where it is there.
 
         Returns:
-            What is told with ``acr``; nothing where it is not there: all is still to be learned.
+            What is told with both; of ``cpm`` alone, where there is no ``acr``, only what it was
+            made from: all else is still to be learned.
 
         Raises:
             WeightsError: they are missing or of another network.
@@ -116,9 +118,10 @@ class AcrTask:
         from hand_recon_ros.networks.weights import load_weights, weights_path
 
         assert isinstance(self.model, BothNetworks)
-        load_weights(self.model.cpm, weights_path("cpm", folder))
+        points = load_weights(self.model.cpm, weights_path("cpm", folder))
         path = weights_path("acr", folder)
-        return load_weights(self.model.acr, path) if path.exists() else {}
+        told = load_weights(self.model.acr, path) if path.exists() else {}
+        return with_earlier(told, points)
 
     def size(self, batch: CropBatch) -> int:
         """Number of crops."""

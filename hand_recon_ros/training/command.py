@@ -34,6 +34,7 @@ from hand_recon_ros.training.settings import SHIPPED_WEIGHTS, TrainingConfig, tr
 from hand_recon_ros.training.trainer import CHECKPOINT, Trainer
 from hand_recon_ros.training.view_set import ViewSet
 from hand_recon_ros.training.views import VIEW_SIZE, RenderedViews, ViewRing
+from hand_recon_ros.training.whole_photographs import lines_packed
 
 KINDS: Final = ("detector", "cpm", "acr", "losses")
 
@@ -108,16 +109,17 @@ def train(options: TrainOptions) -> str:
         if options.kind == "losses":
             return _losses(config, data, folder, device, options.minutes)
         exam_views = exam_views_file(options.folder, synthesis)
+        whole = None
+        if options.kind == "detector" and data.real_share * config.whole_share > 0:
+            whole = whole_photographs_file(*at_hand)
         task: CpmTask | AcrTask | DetectorTask
         batches: Iterator[Any]
         if options.kind == "detector":
-            whole = None
-            if photos and data.real_share > 0 and config.whole_share > 0:
-                whole = whole_photographs_file(*at_hand)
             task, batches = _detector(config, data, whole, exam_views, device, stack)
         else:
             task, batches = _crops(options.kind, config, data, exam_views, device, stack)
         used = set(packed_hands(photos)) if photos else set()
+        used |= set(lines_packed(whole)) if whole else set()
         facts = provenance(used, read_notes(photos) if photos else None, backgrounds)
         begun = None
         if config.start_from and not (folder / CHECKPOINT).exists():
@@ -174,8 +176,8 @@ def _detector(
     if data.real_share > 0:
         share = data.real_share * config.whole_share if whole else 0.0
         kept = Photographs.load(data.photos, device, without=HELD_OUT, cut_outs=True)
-        cells = PhotoComposer(kept, grounds, device).frames
-        photographed.append((data.real_share - share, cells))
+        cut_out = PhotoComposer(kept, grounds, device).frames
+        photographed.append((data.real_share - share, cut_out))
         if whole:
             pictures = WholePhotographs.load(whole, device)
             photographed.append((share, WholeComposer(pictures, grounds, device).frames))

@@ -37,12 +37,12 @@ LEAST_SIDE_PX: Final = 16.0
 
 @dataclass(frozen=True)
 class HandRows:
-    """Hands of L layers, ``MOST_HANDS`` rows each.
+    """Hands of L layers, h rows each: ``MOST_HANDS`` of views, more of whole photographs.
 
     Attributes:
-        points_px: (L, 2, 21, 2) px of the frame.
-        visible: (L, 2, 21) not hidden by what is rendered with it.
-        kinds: (L, 2) ``NOTHING``, 1 left, 2 right; ``IGNORED`` where the view shows it in part.
+        points_px: (L, h, 21, 2) px of the frame.
+        visible: (L, h, 21) not hidden by what is rendered with it.
+        kinds: (L, h) ``NOTHING``, 1 left, 2 right; ``IGNORED`` where the view shows it in part.
     """
 
     points_px: Array
@@ -50,12 +50,12 @@ class HandRows:
     kinds: Numbers
 
     def boxes(self) -> Array:
-        """(L, 2, 4) x0, y0, x1, y1 px."""
+        """(L, h, 4) x0, y0, x1, y1 px."""
         box = box_round(self.points_px)
         return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)
 
     def directions(self) -> Array:
-        """(L, 2, 2) unit vectors, wrist to middle MCP."""
+        """(L, h, 2) unit vectors, wrist to middle MCP."""
         return directions_of(self.points_px)
 
 

@@ -21,6 +21,8 @@ WHOLE_PHOTOGRAPHS: Final = "whole_photographs.npz"
 def photographs_file(folder: Path, data: Path, photos: Sequence[Path]) -> Path | None:
     """The packed photographs; packed now where there are some and they are not yet.
 
+    They are packed again where labels were added or changed since.
+
     Args:
         folder: of all runs.
         data: folder with ``photos``, ``digits`` and ``video``, if they are there.
@@ -29,13 +31,15 @@ def photographs_file(folder: Path, data: Path, photos: Sequence[Path]) -> Path |
     Raises:
         ValueError: one of the further folders holds no labels, or a file that was packed before
             holds photographs that are not at hand now.
+        PictureFileError: that file is damaged.
+        OSError: something cannot be read or written.
     """
-    path = folder / PHOTOGRAPHS
-    wanted = sum(map(labelled_hands, photos), Counter[str]())
+    path, folders = folder / PHOTOGRAPHS, _labelled(data, photos)
+    wanted = sum(map(labelled_hands, folders), Counter[str]())
     packed = packed_hands(path) if path.exists() else Counter[str]()
-    if packed and is_current(path) and all(packed[name] == count for name, count in wanted.items()):
+    if packed and is_current(path) and _holds(path, packed, wanted, folders):
         return path
-    if not (wanted or (data / "photos" / LABELS_FILE).exists()):
+    if not folders:
         tqdm.write(f"no photographs in '{data}': training on rendered hands only")
         return None
     with replacing(path) as fresh:
@@ -47,19 +51,34 @@ def photographs_file(folder: Path, data: Path, photos: Sequence[Path]) -> Path |
 
 def whole_photographs_file(folder: Path, data: Path, photos: Sequence[Path]) -> Path | None:
     """The same for photographs as they are, see ``whole_photographs.pack_whole``."""
-    path = folder / WHOLE_PHOTOGRAPHS
-    shared = data / "photos"
-    folders = [*([shared] if (shared / LABELS_FILE).exists() else []), *photos]
+    path, folders = folder / WHOLE_PHOTOGRAPHS, _labelled(data, photos)
     wanted = sum(map(labelled_hands, folders), Counter[str]())
     packed = lines_packed(path) if path.exists() else Counter[str]()
-    if packed and all(packed[name] == count for name, count in wanted.items()):
+    if packed and _holds(path, packed, wanted, folders):
         return path
     _refuse_loss(path, packed, wanted)
     number = pack_whole(folders, path)
     if not number:
+        tqdm.write(
+            f"no '{path}', and no photographs of which to make it (small hands, all of them "
+            "labelled): the detector sees photographs cut out round their hands only"
+        )
         return None
     tqdm.write(f"packed {number} photographs as they are into {path}")
     return path
+
+
+def _labelled(data: Path, photos: Sequence[Path]) -> list[Path]:
+    """All folders of labelled photographs that are at hand."""
+    shared = data / "photos"
+    return [*([shared] if (shared / LABELS_FILE).exists() else []), *photos]
+
+
+def _holds(path: Path, packed: Counter[str], wanted: Counter[str], folders: Sequence[Path]) -> bool:
+    """Whether a file holds what is wanted, and no labels were written since."""
+    made = path.stat().st_mtime_ns
+    old = all((folder / LABELS_FILE).stat().st_mtime_ns <= made for folder in folders)
+    return old and all(packed[name] == count for name, count in wanted.items())
 
 
 def _refuse_loss(path: Path, before: Collection[str], after: Collection[str]) -> None:

@@ -27,6 +27,8 @@ _LABELS: Final = (
     "MediaPipe Hands 0.10.21 (Apache-2.0), where it agrees with itself on turned copies"
 )
 _FURTHER_LABELS: Final = "; of further sources a quarter our own, where they agree with them"
+_LABELS_KEY: Final = "labels of photographs"
+_HELD_OUT_KEY: Final = "held out"
 _RENDERED_ONLY: Final = "trained on rendered hands only"
 _LIMITS: Final = (
     "photographs show few people (about 120, and 200 for digits), few children or old people",
@@ -54,8 +56,8 @@ def provenance(
     terms = {**PHOTOGRAPHS, **(further or {})}
     trained = [name for name in terms if name in photographs and name not in HELD_OUT]
     data |= {f"photographs: {name}": terms[name] for name in trained}
-    data["labels of photographs"] = _LABELS + (_FURTHER_LABELS if further else "")
-    data["held out"] = ", ".join(name for name in HELD_OUT if name in photographs)
+    data[_LABELS_KEY] = _LABELS + (_FURTHER_LABELS if further else "")
+    data[_HELD_OUT_KEY] = ", ".join(name for name in HELD_OUT if name in photographs)
     limits = list(_LIMITS)
     if further:
         limits.append("the further sources of photographs show one or two people each")
@@ -69,7 +71,11 @@ def with_earlier(facts: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[s
         facts: of this run; where both tell of the same, this counts.
         earlier: of a checkpoint or of weights; empty = there is none.
     """
-    data = {**earlier.get("data", {}), **facts.get("data", {})}
+    before, now = earlier.get("data", {}), facts.get("data", {})
+    data = {**before, **now}
+    for key in (_LABELS_KEY, _HELD_OUT_KEY):  # the longer text tells of more
+        if key in before:
+            data[key] = max(before[key], now.get(key, ""), key=len)
     told = [known["limits"] for known in (earlier, facts) if "limits" in known]
     limits = dict.fromkeys(limit for limits in told for limit in limits)
     if any(_RENDERED_ONLY not in limits for limits in told):

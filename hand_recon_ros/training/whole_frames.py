@@ -20,8 +20,7 @@ from hand_recon_ros.training.whole_photographs import WHOLE_SIZE, WholePhotograp
 from hand_recon_ros.types import Array
 
 _ZOOM: Final = (0.6, 1.8)
-"""Size of a picture over that at which it just fits into the frame; log-uniform. A frame that shows
-a part of a picture often shows no hand."""
+"""Size of a picture over that at which it just fits into the frame; log-uniform."""
 _ROLL_DEG: Final = 8.0
 _WILD_SHARE: Final = 0.1
 """Share of pictures that are turned by any angle."""
@@ -92,7 +91,8 @@ class WholeComposer:
 def _places(sizes: Array, width: int, height: int, rng: np.random.Generator) -> Array:
     """(L, 3, 3) similarities that put pictures of ``sizes`` (L, 2) px into frames.
 
-    Along each axis a picture lies wholly in the frame, or covers it.
+    Along each axis a picture lies wholly in the frame, or covers it, but for what its turn about
+    its middle changes.
     """
     count, frame = len(sizes), np.array([width, height], float)
     fitting = (frame / sizes).min(axis=1)
