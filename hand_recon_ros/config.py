@@ -94,7 +94,7 @@ class FitConfig:
     max_iterations: int = option_field(20, "Most steps from a new guess.", low=1, high=200)
     max_iterations_warm: int = option_field(4, "Most steps from the last frame.", low=1, high=50)
     sigma_px: float = option_field(
-        1.7,
+        1.6,
         "Noise of a fully confident key point of a hand 300 px large (half a metre away at 720p), "
         "px; it grows with the hand's size in the image.",
         low=0.1,
@@ -127,7 +127,7 @@ class FitConfig:
     temporal_weight: float = option_field(
         1.0, "Weight that ties a frame to the last one.", low=0.0, high=100.0
     )
-    pose_weight: float = option_field(0.7, "Weight of the pose prior.", low=0.0, high=100.0)
+    pose_weight: float = option_field(0.8, "Weight of the pose prior.", low=0.0, high=100.0)
     shape_weight: float = option_field(1.0, "Weight of the shape prior.", low=0.0, high=100.0)
     shape_frames: int = option_field(
         30, "Confident frames from which a person's hand shape is estimated.", low=1, high=1000
