@@ -40,8 +40,8 @@ _SURELY_THERE: Final = 6.0
 it even so: of 1200 rendered scenes, five had a smaller one, always a fingertip or a fold with less
 presence; the seven of 0.3 to 0.45 that were real had more."""
 _FAR_SMALLER: Final = 0.2
-"""Share below which presence shows no hand either: it would be five times as far away as the other,
-and none was real in 300 rendered scenes and 592 photographs (the one that was sure: a fingertip)."""
+"""Share below which presence shows no hand either: it would be five times as far away as the
+other, and of 300 rendered scenes and 592 photographs one had such a hand, a fingertip."""
 
 
 def unlikely_small(size: float, other: float, presence: float) -> bool:
