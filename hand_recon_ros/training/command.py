@@ -175,9 +175,10 @@ def _detector(
     photographed: list[tuple[float, Frames]] = []
     if data.real_share > 0:
         share = data.real_share * config.whole_share if whole else 0.0
-        kept = Photographs.load(data.photos, device, without=HELD_OUT, cut_outs=True)
-        cut_out = PhotoComposer(kept, grounds, device).frames
-        photographed.append((data.real_share - share, cut_out))
+        if share < data.real_share:
+            kept = Photographs.load(data.photos, device, without=HELD_OUT, cut_outs=True)
+            cut_out = PhotoComposer(kept, grounds, device).frames
+            photographed.append((data.real_share - share, cut_out))
         if whole:
             pictures = WholePhotographs.load(whole, device)
             photographed.append((share, WholeComposer(pictures, grounds, device).frames))

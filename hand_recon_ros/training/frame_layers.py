@@ -119,14 +119,7 @@ def draw_places(
     """
     count = len(rows.kinds)
     there = rows.kinds != NOTHING
-    turn = np.deg2rad(rng.normal(0, _ROLL_DEG, count))
-    wild = rng.random(count) < _WILD_SHARE
-    turn[wild] = rng.uniform(-np.pi, np.pi, int(wild.sum()))
-    rotation = np.zeros((count, 3, 3))
-    rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(turn)
-    rotation[:, 1, 0] = np.sin(turn)
-    rotation[:, 0, 1] = -rotation[:, 1, 0]
-    rotation[:, 2, 2] = 1.0
+    rotation = turns(count, _ROLL_DEG, _WILD_SHARE, rng)
     box = box_round(moved(rows, rotation).points_px)
     side = np.where(there, box[..., 2:].max(axis=-1), 0.0).max(axis=1)
     most = np.maximum(np.minimum(HAND_SHARE[1], largest), smallest)
@@ -140,7 +133,26 @@ def draw_places(
     # Either anywhere so that all fits in (or covers the frame), or with the middle anywhere.
     fitting = -far + rng.random((count, 2)) * (frame - (near - far))
     loose = rng.random((count, 2)) * frame - (near + far) / 2
-    matrix = rotation.copy()
-    matrix[:, :2] *= scale[:, None, None]
-    matrix[:, :2, 2] = np.where(inside[:, None], fitting, loose)
-    return matrix
+    rotation[:, :2] *= scale[:, None, None]
+    rotation[:, :2, 2] = np.where(inside[:, None], fitting, loose)
+    return rotation
+
+
+def turns(count: int, roll_deg: float, wild_share: float, rng: np.random.Generator) -> Array:
+    """(count, 3, 3) rotations of the plane about its origin.
+
+    Args:
+        count: how many.
+        roll_deg: standard deviation of the angle, degrees.
+        wild_share: share that is turned by any angle instead.
+        rng: source of randomness.
+    """
+    turn = np.deg2rad(rng.normal(0, roll_deg, count))
+    wild = rng.random(count) < wild_share
+    turn[wild] = rng.uniform(-np.pi, np.pi, int(wild.sum()))
+    rotation = np.zeros((count, 3, 3))
+    rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(turn)
+    rotation[:, 1, 0] = np.sin(turn)
+    rotation[:, 0, 1] = -rotation[:, 1, 0]
+    rotation[:, 2, 2] = 1.0
+    return rotation

@@ -33,12 +33,7 @@ class GroundBank:
     ) -> None:
         """Cut and paint them all."""
         rng = np.random.default_rng((seed, 505))
-        source = Backgrounds(seed, folders)
-        kept = np.empty((number, 3, _SIZE, _SIZE), np.uint8)
-        for picture in kept:
-            drawn = np.rot90(source.draw(_SIZE, rng).image, int(rng.integers(4)))
-            picture[:] = drawn.transpose(2, 0, 1)
-        bank = torch.from_numpy(kept).to(device)
+        bank = _bank(Backgrounds(seed, folders), (number, _SIZE), (0, 1, 2, 3), rng).to(device)
         free = _SIZE - CROP_SIZE + 1
         plane = _SIZE * _SIZE
         self._windows = bank.as_strided(
@@ -75,11 +70,8 @@ class FrameGrounds:
         """Cut and paint them all."""
         rng = np.random.default_rng((seed, 606))
         source = Backgrounds(seed, folders)
-        kept = np.empty((number, 3, LONG_SIDE, LONG_SIDE), np.uint8)
-        for picture in kept:
-            drawn = np.rot90(source.draw(LONG_SIDE, rng).image, int(rng.choice([0, 0, 0, 1, 2, 3])))
-            picture[:] = drawn.transpose(2, 0, 1)
-        self._bank = torch.from_numpy(kept).to(device)
+        # Frames show rooms: mostly upright.
+        self._bank = _bank(source, (number, LONG_SIDE), (0, 0, 0, 1, 2, 3), rng).to(device)
 
     def draw(
         self,
@@ -101,3 +93,15 @@ class FrameGrounds:
         at = torch.from_numpy(plain).to(device)
         image[at] = torch.from_numpy(shade).to(image)[:, None, None, None]
         return image
+
+
+def _bank(
+    source: Backgrounds, size: tuple[int, int], quarters: Sequence[int], rng: np.random.Generator
+) -> Tensor:
+    """(number, 3, side, side) uint8 for a ``size`` of number and side, by random quarter turns."""
+    number, side = size
+    kept = np.empty((number, 3, side, side), np.uint8)
+    for picture in kept:
+        drawn = np.rot90(source.draw(side, rng).image, int(rng.choice(quarters)))
+        picture[:] = drawn.transpose(2, 0, 1)
+    return torch.from_numpy(kept)

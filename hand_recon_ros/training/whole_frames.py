@@ -12,7 +12,7 @@ from torch import Tensor
 from hand_recon_ros.detection.ssd_rpn import LONG_SIDE
 from hand_recon_ros.training.detector_batch import DetectorBatch
 from hand_recon_ros.training.frame_composer import FrameFinish, lay_over
-from hand_recon_ros.training.frame_layers import learnable, moved
+from hand_recon_ros.training.frame_layers import learnable, moved, turns
 from hand_recon_ros.training.grounds import FrameGrounds
 from hand_recon_ros.training.photo_frames import PHOTO_STRENGTH, PLAIN_SHARE, shown
 from hand_recon_ros.training.pyramid import level_of_similarity, sampled
@@ -97,15 +97,9 @@ def _places(sizes: Array, width: int, height: int, rng: np.random.Generator) -> 
     count, frame = len(sizes), np.array([width, height], float)
     fitting = (frame / sizes).min(axis=1)
     scale = fitting * np.exp(rng.uniform(np.log(_ZOOM[0]), np.log(_ZOOM[1]), count))
-    turn = np.deg2rad(rng.normal(0, _ROLL_DEG, count))
-    wild = rng.random(count) < _WILD_SHARE
-    turn[wild] = rng.uniform(-np.pi, np.pi, int(wild.sum()))
+    places = turns(count, _ROLL_DEG, _WILD_SHARE, rng)
+    places[:, :2] *= scale[:, None, None]
     covered = scale[:, None] * sizes
     middle = covered / 2 + rng.random((count, 2)) * (frame - covered)
-    places = np.zeros((count, 3, 3))
-    places[:, 0, 0] = places[:, 1, 1] = scale * np.cos(turn)
-    places[:, 1, 0] = scale * np.sin(turn)
-    places[:, 0, 1] = -places[:, 1, 0]
     places[:, :2, 2] = middle - np.einsum("lij,lj->li", places[:, :2, :2], sizes / 2)
-    places[:, 2, 2] = 1.0
     return places
