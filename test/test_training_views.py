@@ -114,6 +114,35 @@ def test_a_store_is_refilled_as_fast_as_it_is_used() -> None:
         assert store.added - before == 6
 
 
+class Trickle:
+    """A ring that gives a view now and then, ``number`` in all."""
+
+    def __init__(self, number: int, every_s: float) -> None:
+        self._left, self._every_s, self._last = number, every_s, 0.0
+
+    def news(self) -> ViewSet:
+        now = time.monotonic()
+        due = int(self._left > 0 and now - self._last > self._every_s)
+        if due:
+            self._left, self._last = self._left - 1, now
+        return ViewSet(np.zeros((due, texels(SIZE), 4), np.uint8), np.zeros(due, LABEL), SIZE)
+
+
+def test_slow_views_are_waited_for_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    begun = time.monotonic()
+    fill(Replay(9, SIZE, "cpu"), Trickle(9, 0.15), 9, timeout_s=1.0, told="for an exam")  # type: ignore[arg-type]
+    assert time.monotonic() - begun > 1.0, "longer in all than the longest pause"
+    shown = capsys.readouterr().err
+    assert "for an exam" in shown
+    assert "9/9" in shown
+
+
+def test_views_that_stay_away_are_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ProducerError, match="no view came for 0 s; only 2 of 3"):
+        fill(Replay(9, SIZE, "cpu"), Trickle(2, 0.0), 3, timeout_s=0.4)  # type: ignore[arg-type]
+    assert not capsys.readouterr().err, "no bar where none was asked for"
+
+
 def test_the_error_of_a_producer_is_told() -> None:
     store = Replay(9, SIZE, "cpu")
     ring = ViewRing(Numbered(last=3), slots=4, size=SIZE)

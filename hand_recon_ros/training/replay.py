@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from hand_recon_ros.training.hand_labels import Numbers
 from hand_recon_ros.training.pyramid import texels
@@ -88,31 +89,43 @@ class Replay:
         return rng.integers(len(self), size=count)
 
 
-def fill(store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0) -> None:
+def fill(
+    store: Replay, ring: ViewRing, views: int, timeout_s: float = 300.0, told: str = ""
+) -> None:
     """Wait until the store holds so many views (at most all of its slots).
 
+    Args:
+        store: is filled.
+        ring: where producers put views.
+        views: to wait for.
+        timeout_s: longest time without any view, s.
+        told: what stands beside a bar of progress; empty = no bar.
+
     Raises:
-        ProducerError: a producer died, or it takes too long.
+        ProducerError: a producer died, or no view came for too long.
     """
     wanted = min(views, len(store.labels))
     until = time.monotonic() + timeout_s
-    while True:
-        store.add(ring.news())
-        if len(store) >= wanted:
-            return
-        if time.monotonic() > until:
-            raise ProducerError(f"only {len(store)} of {wanted} views after {timeout_s:.0f} s")
-        time.sleep(_LOOK_S)
+    with tqdm(total=wanted, unit="view", desc=told, leave=False, disable=not told) as bar:
+        while True:
+            news = ring.news()
+            store.add(news)
+            bar.update(min(len(store), wanted) - bar.n)
+            if len(store) >= wanted:
+                return
+            if len(news):
+                until = time.monotonic() + timeout_s
+            elif time.monotonic() > until:
+                raise ProducerError(
+                    f"no view came for {timeout_s:.0f} s; only {len(store)} of {wanted} are there"
+                )
+            time.sleep(_LOOK_S)
 
 
-def next_views(ring: ViewRing, views: int) -> ViewSet:
-    """So many new views of a ring: the latest, where more came at once.
-
-    Raises:
-        ProducerError: a producer died, or it takes too long.
-    """
+def next_views(ring: ViewRing, views: int, told: str = "") -> ViewSet:
+    """So many new views of a ring: the latest, where more came at once; see ``fill``."""
     store = Replay(views, VIEW_SIZE, "cpu")
-    fill(store, ring, views)
+    fill(store, ring, views, told=told)
     return store.kept()
 
 
